@@ -1,0 +1,33 @@
+# Flags that every target of ours gets: warnings as errors, the hardening of a program that strangers talk to, sanitizers.
+add_library(portcullis_options INTERFACE)
+target_compile_options(portcullis_options INTERFACE -Wall -Wextra -Wpedantic -Werror
+  $<$<BOOL:${CMAKE_CXX_COMPILER_LAUNCHER}>:-fdiagnostics-color=auto>)
+if(PORTCULLIS_SANITIZE STREQUAL "thread")
+  target_compile_options(portcullis_options INTERFACE -Wno-tsan)  # Asio 1.81's fences
+endif()
+
+# simdjson and the codecs want SSE4.2; every x86-64 server since 2009 has it.
+if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
+  target_compile_options(portcullis_options INTERFACE -march=x86-64-v2)
+endif()
+
+target_compile_definitions(portcullis_options INTERFACE $<$<NOT:$<CONFIG:Debug>>:_FORTIFY_SOURCE=3>)
+target_compile_definitions(portcullis_options INTERFACE _GLIBCXX_ASSERTIONS)
+target_compile_options(portcullis_options INTERFACE -fstack-protector-strong -fstack-clash-protection -fcf-protection)
+target_compile_options(portcullis_options INTERFACE -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
+target_link_options(portcullis_options INTERFACE -pie -Wl,-z,relro,-z,now,-z,noexecstack)
+
+if(PORTCULLIS_SANITIZE)
+  target_compile_options(portcullis_options INTERFACE -fsanitize=${PORTCULLIS_SANITIZE} -fno-omit-frame-pointer
+    -fno-sanitize-recover=all -U_FORTIFY_SOURCE)
+  target_link_options(portcullis_options INTERFACE -fsanitize=${PORTCULLIS_SANITIZE})
+endif()
+
+find_program(ccache_program ccache)
+if(ccache_program)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${ccache_program} CACHE STRING "" FORCE)
+endif()
+find_program(mold_program mold)
+if(mold_program)
+  target_link_options(portcullis_options INTERFACE -fuse-ld=mold)
+endif()

@@ -1,0 +1,75 @@
+// The documents in force: a directory read whole, compiled, and swapped whole. A set that does not validate is refused,
+// the old one stays, and it is said loudly: log, metric, readiness detail.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "policy/document/load.hpp"
+#include "policy/engine.hpp"
+
+namespace portcullis::config {
+
+// Every *.yaml and *.yml below `directory`, several documents a file, sorted by name; names beginning with `.` skipped,
+// symbolic links followed (a link that leads back up ends there), other files left alone. Errors: unreadable, too large.
+tl::expected<std::vector<policy::DocumentFile>, policy::DocumentErrors> read_directory(const std::filesystem::path& directory,
+                                                                                      const policy::DocumentLimits& limits = {});
+
+struct StoreStatus {
+  std::uint64_t loads = 0, failures = 0;
+  std::int64_t loaded_at = 0;               // Unix seconds of the set in force
+  std::string last_error;                   // of the last reload; empty when it went well
+};
+
+class Store {
+ public:
+  using Snapshot = std::shared_ptr<const policy::PolicySnapshot>;
+  // The first load must succeed.
+  static tl::expected<std::unique_ptr<Store>, policy::DocumentErrors> open(std::filesystem::path directory, bool needs_guard_policy);
+
+  // Reads the directory again. Returns the errors that refused it, if any.
+  policy::DocumentErrors reload();
+  [[nodiscard]] Snapshot current() const;
+  [[nodiscard]] std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
+  [[nodiscard]] StoreStatus status() const;
+  // Called after every swap and refusal, on the reloading thread.
+  void on_reload(std::function<void(const Snapshot&, const policy::DocumentErrors&)> listener);
+
+ private:
+  Store(std::filesystem::path directory, bool needs_guard_policy);
+  std::filesystem::path directory_;
+  bool needs_guard_policy_;
+  mutable std::mutex mutex_;
+  Snapshot current_;
+  StoreStatus status_;
+  std::vector<std::function<void(const Snapshot&, const policy::DocumentErrors&)>> listeners_;
+  std::atomic<std::uint64_t> version_{0};
+};
+
+// A loop's own pointer to the snapshot, renewed under a mutex only when the version moved (std::atomic<shared_ptr> of g++ 12
+// is a data race to TSan).
+class Reader {
+ public:
+  explicit Reader(const Store& store) : store_(store), version_(store.version()), snapshot_(store.current()) {}
+  const Store::Snapshot& snapshot() {
+    if (const auto version = store_.version(); version != version_) {
+      snapshot_ = store_.current();
+      version_ = version;
+    }
+    return snapshot_;
+  }
+
+ private:
+  const Store& store_;
+  std::uint64_t version_;  // read before the snapshot, so that a swap between the two is seen the next time
+  Store::Snapshot snapshot_;
+};
+
+}  // namespace portcullis::config

@@ -1,0 +1,91 @@
+// A door's listeners: bytes to requests, answers to bytes. One loop a thread, each with its own SO_REUSEPORT listener on
+// every address; a connection lives and dies on its loop. TLS 1.2/1.3 with ALPN h2 and http/1.1, or plain HTTP/1.1.
+//
+// What the wire refuses, the limits and their reasons stand in net/limits.hpp; the sources are RFC 9110, 9112, 9113.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "net/limits.hpp"
+#include "net/request.hpp"
+
+namespace portcullis::net {
+
+// A door's answer to one request. One instance a loop, called on that loop's thread only; it never waits. An exception
+// that escapes is logged and answered 500.
+class Handler {
+ public:
+  virtual ~Handler() = default;
+  virtual void answer(const Request& request, Response& response) = 0;
+};
+
+struct ListenAddress {
+  std::string host;        // an IP literal: 127.0.0.1, ::1, 0.0.0.0
+  std::uint16_t port = 0;  // 0 takes a free one
+};
+// "127.0.0.1:8443", "[::1]:0".
+Result<ListenAddress> parse_listen_address(std::string_view text);
+
+enum class ClientAuth { off, optional, require };
+
+struct TlsFiles {
+  std::filesystem::path certificate, key;          // PEM; the certificate file holds the chain
+  std::optional<std::filesystem::path> client_ca;  // PEM bundle
+  ClientAuth client_auth = ClientAuth::off;
+};
+
+struct ServerOptions {
+  std::string door;                       // "webhook", "guard", "metrics": for logs and metrics
+  std::vector<ListenAddress> listen;
+  std::optional<TlsFiles> tls;            // without it: plain HTTP/1.1
+  unsigned threads = 0;                   // 0: one a core
+  Limits limits;
+};
+
+// Counters of a server, summed over its loops; read at any time from any thread.
+struct ServerStats {
+  std::uint64_t connections_accepted = 0, connections_open = 0, connections_refused = 0;
+  std::uint64_t requests_http1 = 0, requests_http2 = 0;
+  std::uint64_t handshakes_failed = 0, handshakes_resumed = 0;
+  std::uint64_t requests_malformed = 0;   // refused by the wire: 4xx of net's own, or a closed connection
+  std::uint64_t requests_shed = 0;        // 503 with Retry-After: over the pending bound
+  std::uint64_t requests_failed = 0;      // 500: the handler threw
+  std::uint64_t certificate_reloads = 0, certificate_reload_failures = 0;
+  std::int64_t certificate_not_after = 0; // Unix seconds of the leaf in use; 0 without TLS
+};
+
+class Server {
+ public:
+  using HandlerFactory = std::function<std::unique_ptr<Handler>(unsigned loop)>;
+  // Binds, loads the certificate, starts the loops. Errors: an address that cannot be bound, a bad pair.
+  static Result<std::unique_ptr<Server>> start(ServerOptions options, const HandlerFactory& factory);
+  ~Server();  // ends every connection at once
+
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  [[nodiscard]] const std::vector<ListenAddress>& addresses() const;  // as bound, with real ports
+  [[nodiscard]] ServerStats stats() const;
+  // Reads the pair again; a bad one is refused and the old one stays. Connections are not dropped; session tickets of the
+  // former generation are no longer taken.
+  Result<void> reload_certificate();
+  // Graceful end: Request::draining is set, every HTTP/1.1 answer says Connection: close and HTTP/2 gets GOAWAY; new
+  // connections are still taken for limits.drain_delay, then the listeners close and idle connections end.
+  void drain();
+  // Returns true once no connection is left, false at the deadline.
+  bool wait_until_idle(Deadline deadline);
+
+ private:
+  struct Impl;
+  explicit Server(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace portcullis::net

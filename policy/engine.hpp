@@ -1,0 +1,63 @@
+// Documents -> PolicySnapshot, immutable; Subject -> Decision, pure. Judging allocates nothing when all is well.
+//
+// Which policies bind: every given part of `match` must hold. The same rule with the same parameters is judged once and
+// reported for each policy with that policy's mode; the strictest decides. An UPDATE that leaves an old flaw untouched and
+// does not multiply it is let through with a warning; an object being deleted may only lose finalizers.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/result.hpp"
+#include "policy/decision.hpp"
+#include "policy/document/documents.hpp"
+#include "policy/object/subject.hpp"
+
+namespace portcullis::policy {
+
+class PolicySnapshot {
+ public:
+  // Compiles every rule of every policy. Errors: all that the rules refuse, in the order of files and lines.
+  static tl::expected<std::shared_ptr<const PolicySnapshot>, std::vector<Error>> compile(DocumentSet documents);
+  ~PolicySnapshot();
+  PolicySnapshot(const PolicySnapshot&) = delete;
+  PolicySnapshot& operator=(const PolicySnapshot&) = delete;
+
+  [[nodiscard]] const DocumentSet& documents() const;
+  [[nodiscard]] std::string_view hash() const;  // "sha256:<hex>" of the documents
+
+  // Judges into `decision` (cleared first). `now` decides which exceptions hold. `scratch` keeps memory between calls; one a
+  // thread.
+  class Scratch;
+  void judge(const Subject& subject, Instant now, Scratch& scratch, Decision& decision) const;
+  // The patch of all binding rules with `inject: true`.
+  void mend(const Subject& subject, Instant now, Scratch& scratch, Patch& patch) const;
+
+  struct NamespaceOwner {
+    const Tenant* tenant = nullptr;
+    const TenantNamespace* name_space = nullptr;
+    int tier = 0;
+    explicit operator bool() const { return tenant != nullptr; }
+  };
+  // Exact names before patterns, the longest pattern first.
+  [[nodiscard]] NamespaceOwner owner_of(std::string_view name_space) const;
+  [[nodiscard]] bool is_system_namespace(std::string_view name_space) const;
+  // A controller's write, known by userInfo alone (design/rules.md).
+  [[nodiscard]] bool is_controller(const User& user) const;
+
+ private:
+  struct Impl;
+  explicit PolicySnapshot(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+class PolicySnapshot::Scratch {
+ public:
+  Findings findings;
+};
+
+}  // namespace portcullis::policy

@@ -1,0 +1,63 @@
+// A rule: one question asked of every object. Compile once from its parameters, evaluate often.
+// evaluate() only compares; it allocates when it finds something, never when all is well. It knows neither modes, tenants'
+// exceptions nor "must not get worse": those are the engine's.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "policy/document/documents.hpp"
+#include "policy/document/params.hpp"
+#include "policy/object/subject.hpp"
+#include "policy/rule/findings.hpp"
+
+namespace portcullis::policy {
+
+// All else a rule may know of the judged object. Cluster facts join here when a cluster can give them.
+struct Facts {
+  std::string_view tenant;        // "" where no tenant owns the namespace
+  std::string_view environment;   // "" likewise
+  std::span<const WorkloadKind> workload_kinds;
+};
+
+class Rule {
+ public:
+  virtual ~Rule() = default;
+  virtual void evaluate(const Subject& subject, const Facts& facts, Findings& findings) const = 0;
+  // Appends the JSON Patch operations that mend what it finds; only what is absent, never over what the author wrote.
+  virtual void mend(const Subject& subject, const Facts& facts, Patch& patch) const;
+};
+using RulePtr = std::unique_ptr<const Rule>;
+
+// A manifest that the doc page shows and the tests run.
+struct Example {
+  std::string_view with;      // parameters as YAML flow: "{min: 2}"
+  std::string_view allowed;   // a manifest without a finding
+  std::string_view denied;    // a manifest with at least one
+};
+
+struct RuleInfo {
+  std::string_view id;
+  std::string_view summary;   // one sentence
+  std::string_view why;       // the business harm it prevents
+  std::vector<std::string_view> kinds;         // `Kind.group` or `Kind` of the core group; empty: workloads; {"*"}: every kind
+  std::vector<std::string_view> subresources;  // besides the object itself
+  std::vector<Operation> operations{Operation::create, Operation::update};
+  std::vector<ParamInfo> params;
+  bool judges_controllers = true;   // false: controllers' writes are left alone
+  bool mends = false;
+  Example example;
+  std::string_view since;           // version
+  Result<RulePtr> (*compile)(const Params& params);
+};
+
+// All rules in the order of rules.def.
+std::span<const RuleInfo* const> all_rules();
+const RuleInfo* find_rule(std::string_view id);  // null when unknown
+std::vector<std::string_view> rule_ids();
+
+}  // namespace portcullis::policy
