@@ -10,7 +10,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -129,9 +128,13 @@ class Tree {
   std::string_view keep(std::string_view text);  // copies unescaped text into the tree
 
  private:
+  struct Chunk {
+    std::unique_ptr<char[]> bytes;
+    std::size_t size = 0, used = 0;
+  };
   std::vector<Node> nodes_;
-  std::deque<std::string> kept_;
-  std::unique_ptr<char[]> copy_;
+  std::vector<Chunk> kept_;
+  std::unique_ptr<char[]> copy_;  // the text of parse_copy
 };
 
 }  // namespace portcullis::policy
