@@ -7,8 +7,8 @@
 namespace portcullis {
 
 using Clock = std::chrono::steady_clock;
-using Deadline = Clock::time_point;                 // a point in time, handed down and never restarted
+using Deadline = Clock::time_point;  // a point in time, handed down and never restarted
 using WallClock = std::chrono::system_clock;
-using Instant = std::chrono::sys_seconds;           // wall time as documents write it, UTC
+using Instant = std::chrono::sys_seconds;  // wall time as documents write it, UTC
 
 }  // namespace portcullis

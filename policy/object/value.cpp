@@ -4,9 +4,10 @@
 #include <charconv>
 #include <cstring>
 #include <system_error>
+#include <utility>
 
 #include "base/text.hpp"
-#include "policy/object/json_tree.hpp"
+#include "policy/object/json_reader.hpp"
 
 namespace portcullis::policy {
 namespace {
@@ -68,13 +69,20 @@ bool has_duplicate_key(Value object, std::string& where) {
 
 std::string_view kind_name(ValueKind kind) {
   switch (kind) {
-    case ValueKind::absent: return "nothing";
-    case ValueKind::null: return "null";
-    case ValueKind::boolean: return "a boolean";
-    case ValueKind::number: return "a number";
-    case ValueKind::string: return "a string";
-    case ValueKind::array: return "a list";
-    case ValueKind::object: return "an object";
+    case ValueKind::absent:
+      return "nothing";
+    case ValueKind::null:
+      return "null";
+    case ValueKind::boolean:
+      return "a boolean";
+    case ValueKind::number:
+      return "a number";
+    case ValueKind::string:
+      return "a string";
+    case ValueKind::array:
+      return "a list";
+    case ValueKind::object:
+      return "an object";
   }
   return "nothing";
 }
@@ -129,9 +137,11 @@ bool same_content(Value a, Value b) {
   if (!a.present() || !b.present()) return a.present() == b.present();
   if (a.kind() != b.kind()) return false;
   switch (a.kind()) {
-    case ValueKind::string: return a.text() == b.text();
+    case ValueKind::string:
+      return a.text() == b.text();
     case ValueKind::number:
-    case ValueKind::boolean: return a.token() == b.token();
+    case ValueKind::boolean:
+      return a.token() == b.token();
     case ValueKind::array: {
       if (a.size() != b.size()) return false;
       auto other = b.begin();
@@ -146,26 +156,49 @@ bool same_content(Value a, Value b) {
       return std::equal(left.begin(), left.end(), right.begin(), right.end(),
                         [](Value x, Value y) { return x.key() == y.key() && same_content(x, y); });
     }
-    default: return true;
+    default:
+      return true;
   }
 }
 
 Tree::Tree() = default;
 Tree::~Tree() = default;
-Tree::Tree(Tree&&) noexcept = default;
-Tree& Tree::operator=(Tree&&) noexcept = default;
+Tree::Tree(Tree&& other) noexcept
+    : nodes_(std::move(other.nodes_)),
+      size_(std::exchange(other.size_, 0)),
+      capacity_(std::exchange(other.capacity_, 0)),
+      kept_(std::move(other.kept_)),
+      copy_(std::move(other.copy_)) {}
+Tree& Tree::operator=(Tree&& other) noexcept {
+  nodes_ = std::move(other.nodes_);
+  size_ = std::exchange(other.size_, 0);
+  capacity_ = std::exchange(other.capacity_, 0);
+  kept_ = std::move(other.kept_);
+  copy_ = std::move(other.copy_);
+  return *this;
+}
 
 void Tree::clear() {
-  if (nodes_.capacity() > nodes_kept) {
-    nodes_ = {};
-  } else {
-    nodes_.clear();
+  size_ = 0;
+  if (capacity_ > nodes_kept) {
+    nodes_.reset();
+    capacity_ = 0;
   }
   if (kept_.size() > 1) kept_.erase(kept_.begin() + 1, kept_.end());
   if (!kept_.empty()) {
-    if (kept_.front().size > chunk_bytes) kept_.clear();
-    else kept_.front().used = 0;
+    if (kept_.front().size > chunk_bytes)
+      kept_.clear();
+    else
+      kept_.front().used = 0;
   }
+}
+
+Node* Tree::prepare(std::size_t count) {
+  if (count > capacity_) {
+    nodes_ = std::make_unique_for_overwrite<Node[]>(count);
+    capacity_ = count;
+  }
+  return nodes_.get();
 }
 
 std::string_view Tree::keep(std::string_view text) {
@@ -181,28 +214,17 @@ std::string_view Tree::keep(std::string_view text) {
 }
 
 Result<Tree> Tree::parse(std::string_view padded_json, const WorkBudget& budget) {
-  simdjson::ondemand::parser parser(padded_json.size() + padding_bytes);
-  simdjson::ondemand::document document;
   Tree tree;
-  auto error = parser.iterate(padded_json, padded_json.size() + padding_bytes).get(document);
-  simdjson::ondemand::value root;
-  bool scalar = false;
-  if (!error) error = document.is_scalar().get(scalar);
-  if (!error && scalar) return fail(ErrorKind::invalid, "", "found a single value, want a JSON object");
-  if (!error) error = document.get_value().get(root);
-  if (!error) {
-    const TreeBuild built = build_tree(root, true, budget, tree);
-    if (built.over == OverBudget::depth)
-      return fail(ErrorKind::limit_exceeded, "", "nested deeper than " + std::to_string(budget.depth_max) + " levels");
-    if (built.over == OverBudget::nodes)
-      return fail(ErrorKind::limit_exceeded, "", "more than " + std::to_string(budget.nodes_max) + " values");
-    error = built.error;
-  }
-  if (!error && document.current_location().error() != simdjson::OUT_OF_BOUNDS) error = simdjson::TRAILING_CONTENT;
-  if (error) return fail(ErrorKind::invalid, "", std::string("not JSON: ") + simdjson::error_message(error));
+  JsonReader reader;
+  const ReadOutcome outcome = reader.read(padded_json, JsonShape::object, budget, tree);
+  if (outcome.error) return fail(ErrorKind::invalid, "", std::string("not a JSON object: ") + outcome.error);
+  if (outcome.over == OverBudget::depth)
+    return fail(ErrorKind::limit_exceeded, "", "nested deeper than " + std::to_string(budget.depth_max) + " levels");
+  if (outcome.over == OverBudget::nodes)
+    return fail(ErrorKind::limit_exceeded, "", "more than " + std::to_string(budget.nodes_max) + " values");
   std::string where;
-  for (const Node& node : tree.nodes_)
-    if (node.kind == ValueKind::object && has_duplicate_key(Value(&node), where))
+  for (const Node* node = tree.nodes_.get(); node != tree.nodes_.get() + tree.size_; ++node)
+    if (node->kind == ValueKind::object && has_duplicate_key(Value(node), where))
       return fail(ErrorKind::invalid, where, "the same name twice in one object");
   return tree;
 }

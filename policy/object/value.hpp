@@ -1,6 +1,6 @@
 // A JSON value as rules read it: a compact tree over the bytes of the request.
 //
-// A Tree is built in one pass over a review's object with simdjson On-Demand. Strings without escapes are views into the
+// A Tree is built in one pass over a review (json_reader.hpp). Strings without escapes are views into the
 // body, so body and Tree must both outlive every Value. Rebuilding into the same Tree reuses its memory. Nodes lie in
 // document order; a node knows how many nodes its subtree has and how far above it its parent stands, so the tree holds no
 // pointers to itself and may grow.
@@ -25,14 +25,15 @@ enum class ValueKind : std::uint8_t { absent, null, boolean, number, string, arr
 // The word for messages: "nothing", "null", "a boolean", "a number", "a string", "a list", "an object".
 std::string_view kind_name(ValueKind kind);
 
+// Without initializers: the reader writes every member, and a review has hundreds of them.
 struct Node {
-  const char* key = nullptr;    // name in the parent object; null for list items and the root
-  const char* text = nullptr;   // string content, or the number/boolean token; unused for containers
-  std::uint32_t key_bytes = 0;
-  std::uint32_t text_bytes = 0;  // children of a container
-  std::uint32_t span = 1;        // nodes in this subtree, itself included
-  std::uint32_t up = 0;          // distance to the parent; 0 for a root
-  ValueKind kind = ValueKind::null;
+  const char* key;   // name in the parent object; null for list items and the root
+  const char* text;  // string content, or the number/boolean token; unused for containers
+  std::uint32_t key_bytes;
+  std::uint32_t text_bytes;  // children of a container
+  std::uint32_t span;        // nodes in this subtree, itself included
+  std::uint32_t up;          // distance to the parent; 0 for a root
+  ValueKind kind;
 };
 
 class Value {
@@ -56,7 +57,7 @@ class Value {
   }
   [[nodiscard]] bool is_true() const { return kind() == ValueKind::boolean && node_->text_bytes == 4; }
   [[nodiscard]] std::optional<std::int64_t> integer() const;  // exact; none for fractions, exponents, strings or overflow
-  [[nodiscard]] std::size_t size() const {  // children of a list or object
+  [[nodiscard]] std::size_t size() const {                    // children of a list or object
     return kind() >= ValueKind::array ? node_->text_bytes : 0;
   }
 
@@ -100,8 +101,8 @@ std::string child_path(Value parent, std::string_view child);
 // What one object may be. Above it the review is denied with the limit named, never timed out: an error would let it in
 // under failurePolicy: Ignore. The API server's own bounds are depth 10,000 and 3 MiB.
 struct WorkBudget {
-  std::uint32_t depth_max = 64;        // levels of nesting in one object
-  std::uint32_t nodes_max = 200'000;   // values in one object: 40 bytes each
+  std::uint32_t depth_max = 64;       // levels of nesting in one object
+  std::uint32_t nodes_max = 200'000;  // values in one object: 40 bytes each
 };
 
 enum class OverBudget : std::uint8_t { no, depth, nodes };
@@ -115,7 +116,8 @@ class Tree {
   Tree& operator=(Tree&&) noexcept;
 
   void clear();  // keeps memory for the next review, up to a bound
-  [[nodiscard]] Value root() const { return nodes_.empty() ? Value{} : Value(nodes_.data()); }
+  [[nodiscard]] Value root() const { return size_ == 0 ? Value{} : Value(nodes_.get()); }
+  [[nodiscard]] std::size_t size() const { return size_; }  // values in it
 
   // Parses JSON text whose last byte is followed by body_padding readable bytes (64). Numbers keep their token; metadata.
   // managedFields is left out. Errors: not JSON (RFC 8259), a member name twice in one object, over `budget`.
@@ -123,8 +125,9 @@ class Tree {
   // The same for text that is copied first; the Tree owns the copy. For the command line and tests.
   static Result<Tree> parse_copy(std::string_view json, const WorkBudget& budget = {});
 
-  // For builders.
-  std::vector<Node>& nodes() { return nodes_; }
+  // For the reader: room for `count` nodes, of which it fills a part in document order and says how many.
+  Node* prepare(std::size_t count);
+  void commit(std::size_t size) { size_ = size; }
   std::string_view keep(std::string_view text);  // copies unescaped text into the tree
 
  private:
@@ -132,7 +135,8 @@ class Tree {
     std::unique_ptr<char[]> bytes;
     std::size_t size = 0, used = 0;
   };
-  std::vector<Node> nodes_;
+  std::unique_ptr<Node[]> nodes_;
+  std::size_t size_ = 0, capacity_ = 0;
   std::vector<Chunk> kept_;
   std::unique_ptr<char[]> copy_;  // the text of parse_copy
 };

@@ -33,8 +33,8 @@ class Findings {
 
 // Operations of a JSON Patch (RFC 6902). `value` is JSON text.
 struct PatchOperation {
-  std::string op;      // "add", "replace"
-  std::string path;    // JSON Pointer (RFC 6901)
+  std::string op;    // "add", "replace"
+  std::string path;  // JSON Pointer (RFC 6901)
   std::string value;
 };
 

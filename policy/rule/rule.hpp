@@ -19,8 +19,8 @@ namespace portcullis::policy {
 
 // All else a rule may know of the judged object. Cluster facts join here when a cluster can give them.
 struct Facts {
-  std::string_view tenant;        // "" where no tenant owns the namespace
-  std::string_view environment;   // "" likewise
+  std::string_view tenant;       // "" where no tenant owns the namespace
+  std::string_view environment;  // "" likewise
   std::span<const WorkloadKind> workload_kinds;
 };
 
@@ -35,23 +35,23 @@ using RulePtr = std::unique_ptr<const Rule>;
 
 // A manifest that the doc page shows and the tests run.
 struct Example {
-  std::string_view with;      // parameters as YAML flow: "{min: 2}"
-  std::string_view allowed;   // a manifest without a finding
-  std::string_view denied;    // a manifest with at least one
+  std::string_view with;     // parameters as YAML flow: "{min: 2}"
+  std::string_view allowed;  // a manifest without a finding
+  std::string_view denied;   // a manifest with at least one
 };
 
 struct RuleInfo {
   std::string_view id;
-  std::string_view summary;   // one sentence
-  std::string_view why;       // the business harm it prevents
+  std::string_view summary;                    // one sentence
+  std::string_view why;                        // the business harm it prevents
   std::vector<std::string_view> kinds;         // `Kind.group` or `Kind` of the core group; empty: workloads; {"*"}: every kind
   std::vector<std::string_view> subresources;  // besides the object itself
   std::vector<Operation> operations{Operation::create, Operation::update};
   std::vector<ParamInfo> params;
-  bool judges_controllers = true;   // false: controllers' writes are left alone
+  bool judges_controllers = true;  // false: controllers' writes are left alone
   bool mends = false;
   Example example;
-  std::string_view since;           // version
+  std::string_view since;  // version
   Result<RulePtr> (*compile)(const Params& params);
 };
 
