@@ -45,6 +45,8 @@ class PolicySnapshot {
   };
   // Exact names before patterns, the longest pattern first.
   [[nodiscard]] NamespaceOwner owner_of(std::string_view name_space) const;
+  // Policies that bind only for certain groups of users: without a known user they cannot be judged.
+  [[nodiscard]] std::vector<const Policy*> policies_by_group() const;
   [[nodiscard]] bool is_system_namespace(std::string_view name_space) const;
   // A controller's write, known by userInfo alone (design/rules.md).
   [[nodiscard]] bool is_controller(const User& user) const;
@@ -55,9 +57,18 @@ class PolicySnapshot {
   std::unique_ptr<Impl> impl_;
 };
 
+// Memory of one thread's judging; its content means nothing between calls.
 class PolicySnapshot::Scratch {
  public:
-  Findings findings;
+  Scratch();
+  ~Scratch();
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+
+ private:
+  friend class PolicySnapshot;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace portcullis::policy

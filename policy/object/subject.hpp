@@ -36,6 +36,7 @@ struct Subject {
   Operation operation = Operation::create;
   std::string_view group, version, kind;  // what the webhook was asked for (matchPolicy Equivalent converts)
   std::string_view resource, subresource; // "deployments", "scale"; subresource "" for the object itself
+  std::string_view resource_group;        // of the resource: apps for deployments/scale, whose kind is autoscaling's Scale
   std::string_view name_space;            // "" for cluster-scoped objects
   std::string_view name, generate_name;   // name is empty on CREATE with generateName
   bool dry_run = false;

@@ -19,16 +19,32 @@ struct Finding {
   Value scope{};       // the subtree in which any change makes an old finding worse; absent: `at` itself
 };
 
+// What one rule found in one object. A hostile object can be wrong in 100,000 places; a reader is helped by the first ones,
+// so what comes after findings_max is only counted, and the object can no longer pass as "not worse than before".
+inline constexpr std::size_t findings_max = 100;
+
 class Findings {
  public:
-  void add(Finding finding) { found_.push_back(std::move(finding)); }
+  void add(Finding finding) {
+    if (full()) {
+      ++omitted_;
+    } else {
+      found_.push_back(std::move(finding));
+    }
+  }
+  [[nodiscard]] bool full() const { return found_.size() >= findings_max; }
+  [[nodiscard]] std::size_t omitted() const { return omitted_; }
   [[nodiscard]] const std::vector<Finding>& all() const { return found_; }
   [[nodiscard]] std::vector<Finding>& all() { return found_; }
   [[nodiscard]] bool empty() const { return found_.empty(); }
-  void clear() { found_.clear(); }
+  void clear() {
+    found_.clear();
+    omitted_ = 0;
+  }
 
  private:
   std::vector<Finding> found_;
+  std::size_t omitted_ = 0;
 };
 
 // Operations of a JSON Patch (RFC 6902). `value` is JSON text.
