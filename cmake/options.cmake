@@ -23,9 +23,10 @@ if(PORTCULLIS_SANITIZE)
   target_link_options(portcullis_options INTERFACE -fsanitize=${PORTCULLIS_SANITIZE})
 endif()
 
+# ccache where it is installed, unless the caller says otherwise (an empty launcher: none).
 find_program(ccache_program ccache)
-if(ccache_program)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${ccache_program} CACHE STRING "" FORCE)
+if(ccache_program AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${ccache_program} CACHE STRING "")
 endif()
 find_program(mold_program mold)
 if(mold_program)

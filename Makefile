@@ -1,0 +1,38 @@
+# Every command a newcomer, a developer and the CI need. `make help` lists them.
+# The work is in scripts/ and CMakePresets.json; this file only names it.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-program build demo test lint asan tsan bench clean
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup-program: ## install what the program and the demo need (Debian 12 packages)
+	@scripts/setup.sh program
+
+setup: ## install everything: program, tests, lint, benchmarks
+	@scripts/setup.sh program test bench
+
+build: setup-program ## build the program: build/portcullis
+	@scripts/build.sh
+
+demo: ## build, then show both doors and the command line at work, on loopback
+	@scripts/demo.sh
+
+test: ## install, build and run all tests
+	@scripts/test.sh
+
+lint: ## formatting, clang-tidy, shellcheck
+	@scripts/lint.sh
+
+asan: ## the test suites under AddressSanitizer and UndefinedBehaviorSanitizer
+	@scripts/sanitize.sh asan
+
+tsan: ## the test suites under ThreadSanitizer
+	@scripts/sanitize.sh tsan
+
+bench: ## measure beside nginx, one core each; writes build/bench.md
+	@scripts/bench.sh
+
+clean: ## remove everything that was built
+	rm -rf build

@@ -1,0 +1,131 @@
+"""The manifests: that they are what their comments say, that the webhook configurations ask for what the rules judge, that
+the reviews are made of the manifests beside them, and that the program's own workloads pass the program's own rules."""
+
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import unittest
+
+import yaml
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+MANIFESTS = ROOT / "manifests"
+PROGRAM = ROOT / "build/portcullis"
+EXAMPLE = MANIFESTS / "example"
+
+
+def documents(path):
+    return [document for document in yaml.safe_load_all(path.read_text()) if document]
+
+
+def check(*arguments):
+    command = [str(PROGRAM), "check", "--config", str(EXAMPLE / "documents"), "--at", "2026-12-01T12:00:00Z", "-o", "json", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return done.returncode, json.loads(done.stdout) if done.stdout else {}, done.stderr
+
+
+class Manifests(unittest.TestCase):
+    def test_all_of_them_are_yaml(self):
+        paths = sorted(MANIFESTS.rglob("*.yaml"))
+        self.assertGreater(len(paths), 10)
+        for path in paths:
+            with self.subTest(file=str(path.relative_to(ROOT))):
+                self.assertTrue(all("kind" in document for document in documents(path)))
+
+    def test_kustomizations_name_every_file(self):
+        for path in MANIFESTS.rglob("kustomization.yaml"):
+            kustomization = documents(path)[0]
+            named = set(kustomization["resources"])
+            for generator in kustomization.get("configMapGenerator", []):
+                named |= set(generator["files"])
+            present = {str(file.relative_to(path.parent)) for file in path.parent.rglob("*.yaml")} - {"kustomization.yaml"}
+            with self.subTest(file=str(path.relative_to(ROOT))):
+                self.assertEqual(named, present)
+
+    def test_webhooks_ask_for_what_rules_judge(self):
+        validating, mutating = documents(MANIFESTS / "base/webhooks.yaml")
+        self.assertEqual(len(validating["webhooks"]), 1, "the API server shows one webhook's message only")
+        resources = {name for rule in validating["webhooks"][0]["rules"] for name in rule["resources"]}
+        for source in (ROOT / "policy/rule").glob("*.cpp"):
+            for group in re.findall(r"\.subresources = \{([^}]*)\}", source.read_text()):
+                for subresource in re.findall(r'"(\w+)"', group):
+                    with self.subTest(rule=source.stem, subresource=subresource):
+                        self.assertTrue(any(name.endswith("/" + subresource) for name in resources))
+        for webhook in validating["webhooks"] + mutating["webhooks"]:
+            with self.subTest(webhook=webhook["name"]):
+                self.assertEqual(webhook["sideEffects"], "None")
+                self.assertEqual(webhook["matchPolicy"], "Equivalent")
+                self.assertLessEqual(webhook["timeoutSeconds"], 5)
+                self.assertNotIn("secrets", {name for rule in webhook["rules"] for name in rule["resources"]})
+                self.assertNotIn("*", {name for rule in webhook["rules"] for name in rule["resources"]})
+                left_out = webhook["namespaceSelector"]["matchExpressions"][0]["values"]
+                platform = documents(MANIFESTS / "base/documents/platform.yaml")[0]
+                self.assertEqual(left_out, platform["spec"]["systemNamespaces"])
+        self.assertEqual(validating["webhooks"][0]["failurePolicy"], "Fail", "a missed mutation is caught here")
+        self.assertNotIn("replicasets", {name for rule in mutating["webhooks"][0]["rules"] for name in rule["resources"]})
+
+    def test_pods_are_restricted(self):
+        for path in (MANIFESTS / "base/webhook.yaml", MANIFESTS / "base/guard.yaml", MANIFESTS / "sidecar/traefik.yaml"):
+            pod = documents(path)[0]["spec"]["template"]["spec"]
+            for container in pod["containers"]:
+                with self.subTest(file=path.name, container=container["name"]):
+                    self.assertTrue(container["securityContext"]["readOnlyRootFilesystem"])
+                    self.assertFalse(container["securityContext"]["allowPrivilegeEscalation"])
+                    self.assertEqual(container["securityContext"]["capabilities"], {"drop": ["ALL"]})
+                    self.assertIn("readinessProbe", container)
+            self.assertEqual(pod["securityContext"]["runAsUser"], 65532)
+            self.assertEqual(pod["securityContext"]["seccompProfile"], {"type": "RuntimeDefault"})
+
+    def test_reviews_are_made_of_the_manifests(self):
+        done = subprocess.run([sys.executable, str(ROOT / "scripts/make_reviews.py"), "--check"], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+
+class OwnMedicine(unittest.TestCase):
+    """Runs build/portcullis over the manifests."""
+
+    def test_documents_are_valid(self):
+        for directory in (EXAMPLE / "documents", MANIFESTS / "base/documents", MANIFESTS / "sidecar/documents", ROOT / "bench/documents"):
+            with self.subTest(directory=str(directory.relative_to(ROOT))):
+                done = subprocess.run([str(PROGRAM), "config", "validate", "--config", str(directory)], capture_output=True, text=True)
+                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_our_own_workloads_pass_in_a_tenants_namespace(self):
+        for path in ("base/webhook.yaml", "base/guard.yaml", "base/rbac.yaml", "base/network.yaml", "sidecar/traefik.yaml"):
+            with self.subTest(file=path):
+                code, report, errors = check("-n", "meridian-finance-prod", MANIFESTS / path)
+                self.assertEqual(code, 0, json.dumps(report, indent=1) + errors)
+                self.assertGreater(report["summary"]["objects"], 0)
+                self.assertEqual(report["summary"]["warned"] + report["summary"]["denied"] + report["summary"]["excepted"], 0)
+
+    def test_examples_pass(self):
+        for path in sorted((EXAMPLE / "workloads").glob("*.yaml")) + [EXAMPLE / "traefik/middleware.yaml"]:
+            with self.subTest(file=path.name):
+                code, report, errors = check(path)
+                self.assertEqual(code, 0, json.dumps(report, indent=1) + errors)
+
+    def test_denied_ones_are_denied(self):
+        wanted = {
+            "hotfix": {"image-registry", "no-inline-secret", "image-digest", "container-bounds", "replica-floor", "anti-affinity"},
+            "odoo-conf": {"no-inline-secret"},
+            "foreign-secret": {"secret-reference"},
+            "sidecar-image": {"image-registry", "image-digest"},
+            "anti-affinity-of-others": {"anti-affinity", "container-bounds"},
+        }
+        self.assertEqual({path.stem for path in (EXAMPLE / "denied").glob("*.yaml")}, set(wanted))
+        for name, rules in wanted.items():
+            with self.subTest(file=name):
+                code, report, errors = check(EXAMPLE / "denied" / f"{name}.yaml")
+                self.assertEqual(code, 1, errors)
+                self.assertEqual({finding["rule"] for decision in report["decisions"] for finding in decision["findings"]}, rules)
+
+    def test_unmended_ones_are_denied(self):
+        for path in (EXAMPLE / "mended").glob("*.yaml"):
+            with self.subTest(file=path.name):
+                self.assertEqual(check(path)[0], 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
