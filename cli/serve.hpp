@@ -1,0 +1,49 @@
+// What the two doors share: their options, and the life of the process around a server. Documents are loaded or all their
+// errors said; listeners open; then signals and changed files are waited for until the drain.
+//
+// SIGHUP: documents, certificate and decision log are opened anew. SIGTERM: readiness off, requests still answered for the
+// drain delay (Endpoints need that long to forget us), then the connections end, within 25 s. SIGINT, a person's Ctrl-C,
+// does not wait for Endpoints. A second signal ends all at once.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "audit/log.hpp"
+#include "cli/command.hpp"
+#include "config/store.hpp"
+#include "net/server.hpp"
+#include "observe/metrics.hpp"
+
+namespace portcullis::cli {
+
+struct ServeOptions {
+  std::string config, tls_cert, tls_key, client_ca, client_auth, metrics_listen, audit_log, hash_key, log_level = "info";
+  std::vector<std::string> listen;
+  unsigned threads = 0, drain_delay_seconds = 15;
+};
+
+// What a door's handlers are made of; all of it outlives them.
+struct Services {
+  config::Store& store;
+  audit::Log& log;
+  observe::Metrics& metrics;
+};
+
+struct Door {
+  std::string_view name;  // "webhook", "guard": in logs, metrics and the ready line
+  bool needs_guard_policy = false;
+  std::size_t streams_max = 0;  // of one HTTP/2 connection
+  // Registers the door's metrics and returns what makes a handler for each loop.
+  std::function<net::Server::HandlerFactory(const Services&)> handlers;
+};
+
+// `tls_required`: the webhook, whose caller speaks nothing else.
+void declare_serve_options(CLI::App& app, ServeOptions& options, bool tls_required);
+
+// Returns after the drain: fine; or not_judged where it could not start.
+ExitCode serve(const Door& door, const ServeOptions& options, Streams& streams);
+
+}  // namespace portcullis::cli

@@ -1,0 +1,40 @@
+// portcullis webhook: the API server's door.
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "cli/command.hpp"
+#include "cli/serve.hpp"
+#include "webhook/handler.hpp"
+
+namespace portcullis::cli {
+namespace {
+
+constexpr std::size_t streams_max = 100;  // the API server opens several connections of its own accord
+
+net::Server::HandlerFactory handlers(const Services& services) {
+  auto metrics = std::make_shared<webhook::WebhookMetrics>();
+  services.metrics.add_source([metrics](observe::Scrape& scrape) { metrics->expose(scrape); });
+  return webhook::make_handlers(services.store, services.log, *metrics);  // `services.metrics` keeps it, and outlives the handlers
+}
+
+std::function<ExitCode(Streams&)> declare(CLI::App& app) {
+  auto options = std::make_shared<ServeOptions>();
+  declare_serve_options(app, *options, true);
+  return [options](Streams& streams) {
+    return serve({.name = "webhook", .needs_guard_policy = false, .streams_max = streams_max, .handlers = handlers}, *options, streams);
+  };
+}
+
+}  // namespace
+
+const Command webhook_command{
+    .words = "webhook",
+    .summary = "answer the API server's admission reviews",
+    .examples =
+        "  portcullis webhook --config documents/ --listen 0.0.0.0:8443 --tls-cert tls.crt --tls-key tls.key\n"
+        "  portcullis webhook ... --client-ca apiserver-ca.crt --metrics-listen 0.0.0.0:9090\n"
+        "  portcullis webhook ... --audit-log /var/log/portcullis/decisions.jsonl --hash-key hash.key\n",
+    .declare = declare,
+};
+
+}  // namespace portcullis::cli
