@@ -20,12 +20,12 @@ namespace portcullis::config {
 // Every *.yaml and *.yml below `directory`, several documents a file, sorted by name; names beginning with `.` skipped,
 // symbolic links followed (a link that leads back up ends there), other files left alone. Errors: unreadable, too large.
 tl::expected<std::vector<policy::DocumentFile>, policy::DocumentErrors> read_directory(const std::filesystem::path& directory,
-                                                                                      const policy::DocumentLimits& limits = {});
+                                                                                       const policy::DocumentLimits& limits = {});
 
 struct StoreStatus {
   std::uint64_t loads = 0, failures = 0;
-  std::int64_t loaded_at = 0;               // Unix seconds of the set in force
-  std::string last_error;                   // of the last reload; empty when it went well
+  std::int64_t loaded_at = 0;  // Unix seconds of the set in force
+  std::string last_error;      // of the last reload; empty when it went well
 };
 
 class Store {
@@ -40,7 +40,8 @@ class Store {
   [[nodiscard]] std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
   [[nodiscard]] StoreStatus status() const;
   // Called after every swap and refusal, on the reloading thread.
-  void on_reload(std::function<void(const Snapshot&, const policy::DocumentErrors&)> listener);
+  using Listener = std::function<void(const Snapshot& in_force, const policy::DocumentErrors& refused)>;
+  void on_reload(Listener listener);
 
  private:
   Store(std::filesystem::path directory, bool needs_guard_policy);
@@ -49,7 +50,8 @@ class Store {
   mutable std::mutex mutex_;
   Snapshot current_;
   StoreStatus status_;
-  std::vector<std::function<void(const Snapshot&, const policy::DocumentErrors&)>> listeners_;
+  std::vector<Listener> listeners_;
+  std::mutex reload_mutex_;
   std::atomic<std::uint64_t> version_{0};
 };
 

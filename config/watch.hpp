@@ -15,10 +15,11 @@ namespace portcullis::config {
 class Watch {
  public:
   struct Target {
-    std::filesystem::path path;        // a directory (with everything below it) or a file
-    std::function<void()> changed;     // called on the watching thread, after `settle` without a further change
+    std::filesystem::path path;     // a directory (with everything below it) or a file
+    std::function<void()> changed;  // called on the watching thread, after `settle` without a further change
   };
-  static Result<std::unique_ptr<Watch>> start(std::vector<Target> targets, std::chrono::milliseconds settle = std::chrono::milliseconds(500));
+  static Result<std::unique_ptr<Watch>> start(std::vector<Target> targets,
+                                              std::chrono::milliseconds settle = std::chrono::milliseconds(500));
   ~Watch();
 
  private:
