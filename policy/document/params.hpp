@@ -26,21 +26,21 @@ struct Range {
 enum class ParamType {
   boolean,
   integer,
-  number,          // decimal, such as a ratio
+  number,  // decimal, such as a ratio
   string,
-  strings,         // a list of strings
-  quantities,      // a mapping from resource names to quantities
+  strings,     // a list of strings
+  quantities,  // a mapping from resource names to quantities
 };
 
 // One parameter of a rule: what decoding checks and what `rules show` and the doc page say.
 struct ParamInfo {
   std::string_view name;
   ParamType type = ParamType::string;
-  std::string_view meaning;                      // one clause for the doc page
+  std::string_view meaning;  // one clause for the doc page
   bool required = false;
-  Range range{};                                 // of an integer or number; of a list: how many items
-  std::vector<std::string_view> words{};         // the only strings allowed; empty: any
-  std::string_view fallback{};                   // the default as the doc page shows it; "" for none
+  Range range{};                          // of an integer or number; of a list: how many items
+  std::vector<std::string_view> words{};  // the only strings allowed; empty: any
+  std::string_view fallback{};            // the default as the doc page shows it; "" for none
 };
 
 class Params {
@@ -54,13 +54,19 @@ class Params {
   };
 
   void set(std::string name, Entry entry) { entries_.insert_or_assign(std::move(name), std::move(entry)); }
-  void set_place(Place place) { place_ = std::move(place); }
+  // Where `with` stands, and its path in the document: "spec.rules[0].with".
+  void set_place(Place place, std::string field = "with") {
+    place_ = std::move(place);
+    field_ = std::move(field);
+  }
 
   [[nodiscard]] bool has(std::string_view name) const { return entries_.find(name) != entries_.end(); }
   [[nodiscard]] bool boolean(std::string_view name, bool fallback) const { return get<bool>(name, fallback); }
   [[nodiscard]] std::int64_t integer(std::string_view name, std::int64_t fallback) const { return get<std::int64_t>(name, fallback); }
   [[nodiscard]] double number(std::string_view name, double fallback) const { return get<double>(name, fallback); }
-  [[nodiscard]] std::string string(std::string_view name, std::string fallback) const { return get<std::string>(name, std::move(fallback)); }
+  [[nodiscard]] std::string string(std::string_view name, std::string fallback) const {
+    return get<std::string>(name, std::move(fallback));
+  }
   [[nodiscard]] Strings strings(std::string_view name, Strings fallback) const { return get<Strings>(name, std::move(fallback)); }
   [[nodiscard]] Quantities quantities(std::string_view name) const { return get<Quantities>(name, {}); }
 
@@ -80,6 +86,7 @@ class Params {
   }
   std::map<std::string, Entry, std::less<>> entries_;
   Place place_;
+  std::string field_ = "with";
 };
 
 }  // namespace portcullis::policy
