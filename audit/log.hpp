@@ -1,10 +1,12 @@
 // The decision log: one JSON line a decision, written off the request's way by one thread, through bounded buffers.
 //
-// Fields as design/contracts/threats.md D3, in fixed order; the chain and its checkpoints come later. Admissions are never
-// dropped: a full buffer makes the writer of the record wait (backpressure). Of the guard only allowed requests may be
-// dropped, and a `gap` record says how many. No secret, cookie or query value is ever given to it.
+// Fields in fixed order, all described in docs/decision-log.md; the chain and its checkpoints come later. A full buffer
+// makes the giver of an admission or of a guard's refusal wait (backpressure) for at most room_wait_max; only the guard's
+// passes are dropped at once. What is lost is counted, and a `gap` record says how many. No secret, cookie or query value
+// is ever given to it.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -26,7 +28,7 @@ struct AdmissionRecord {
   std::string_view exception, reason, policy_hash;
   std::string_view change_ticket, approved_by;    // annotations of the object, as claimed
   std::string_view door;                          // validate, mutate
-  std::string_view input;                         // bytes whose keyed hash `in` shows equality later
+  std::string_view input;                         // bytes whose keyed hash `in` shows equality later; none above 4 KiB
   std::int64_t microseconds = 0;
   std::int64_t deadline_ms = 0;
   bool dry_run = false, patched = false;
@@ -45,12 +47,20 @@ struct GuardRecord {
 struct LogOptions {
   std::string origin = "portcullis";              // the stable name of this log
   std::optional<std::filesystem::path> file;      // absent: standard output
-  std::string hash_key;                           // for keyed hashes; empty: a random one a start
-  std::size_t buffer_bytes_max = 4 * 1024 * 1024; // a loop
+  std::string hash_key;                           // for keyed hashes, 16 bytes or more; empty: a random one a start
+  std::size_t buffer_bytes_max = 4 * 1024 * 1024; // a loop; at least 128 KiB
+  // A waiting loop answers nobody; the API server's shortest useful timeout leaves no more. After one wait in vain the next
+  // records of that loop do not wait until there is room again.
+  std::chrono::milliseconds room_wait_max{2000};
+  // For flush(), reopen() and the destructor: a disk that is full must not keep the program from stopping.
+  std::chrono::milliseconds disk_wait_max{5000};
 };
 
 struct LogStats {
-  std::uint64_t records = 0, dropped = 0, write_errors = 0, waits = 0;
+  std::uint64_t records = 0;       // given a `seq`, of every kind
+  std::uint64_t dropped = 0;       // lost, whatever the reason
+  std::uint64_t write_errors = 0;  // writes that failed; what was to be written is kept and tried again
+  std::uint64_t waits = 0;         // a loop waited for room
 };
 
 class Log {
@@ -59,11 +69,11 @@ class Log {
   ~Log();  // writes what is buffered
 
   class Writer;  // one a loop; not thread-safe
-  std::unique_ptr<Writer> writer();
+  std::unique_ptr<Writer> writer();  // must not be used once the Log is gone
   // `event` such as "loaded", "refused"; a change of the documents in force.
   void record_config(std::string_view event, std::string_view policy_hash, std::string_view detail);
-  void flush();   // returns when all that was recorded is written
-  void reopen();  // after rotation by rename; no-op on standard output
+  bool flush();   // returns when all that was recorded is written, false after disk_wait_max
+  void reopen();  // after rotation by rename, flushes first; no-op on standard output
   [[nodiscard]] LogStats stats() const;
 
  private:

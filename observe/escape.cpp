@@ -1,5 +1,6 @@
 #include "observe/escape.hpp"
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 
@@ -20,6 +21,12 @@ std::uint64_t unclean(std::uint64_t eight) {
           has_zero(eight ^ every_byte(0x7f))) &
          every_byte(0x80);
 }
+
+constexpr auto is_plain = [] {
+  std::array<bool, 256> plain{};
+  for (unsigned byte = 0x20; byte < 0x7f; ++byte) plain[byte] = byte != '"' && byte != '\\';
+  return plain;
+}();
 
 struct Decoded {
   unsigned bytes;  // of the character, or of the invalid part
@@ -123,6 +130,7 @@ std::size_t escape_json(char* out, std::size_t room, std::string_view text, Mark
       in += 8;
       at += 8;
     }
+    while (in < stop && at < last_cut && is_plain[*in]) *at++ = static_cast<char>(*in++);
     if (in == stop) break;
     if (at <= last_cut) cut = at;
     char unit[8];

@@ -3,9 +3,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <mutex>
-#include <regex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -125,9 +125,16 @@ TEST_CASE("the time comes first, and lines of several threads stay whole", "[obs
   }
   for (std::thread& thread : threads) thread.join();
   set_log_sink({});
-  const std::regex shape(R"(time=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z level=info event=e thread=[0-3] i=\d+)");
   REQUIRE(lines.size() == 2000);
-  for (const std::string& line : lines) REQUIRE(std::regex_match(line, shape));
+  std::array<int, 4> next{};
+  for (std::string line : lines) {
+    for (std::size_t i = 0; i < line.find(' '); ++i) {
+      if (line[i] >= '0' && line[i] <= '9') line[i] = '0';
+    }
+    const auto thread = static_cast<std::size_t>(line.at(line.find("thread=") + 7) - '0');
+    REQUIRE(line == "time=0000-00-00T00:00:00.000000Z level=info event=e thread=" + std::to_string(thread) +
+                        " i=" + std::to_string(next.at(thread)++));
+  }
 }
 
 TEST_CASE("without a sink of one's own lines go to standard error", "[observe]") {
