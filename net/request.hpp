@@ -30,15 +30,15 @@ struct Peer {
 
 // Views are good until Handler::answer returns.
 struct Request {
-  std::string_view method;   // as sent; case matters (RFC 9110 9.1)
-  std::string_view target;   // path and query as sent, ASCII
+  std::string_view method;  // as sent; case matters (RFC 9110 9.1)
+  std::string_view target;  // path and query as sent, ASCII
   std::span<const Field> fields;
-  std::string_view body;     // body_padding_bytes readable behind it
+  std::string_view body;  // body_padding_bytes readable behind it
   Peer peer;
   std::string_view client_name;  // subject of a verified client certificate; empty without one
   bool tls = false;
   bool http2 = false;
-  bool draining = false;     // the server is about to go: readiness is off
+  bool draining = false;       // the server is about to go: readiness is off
   Clock::time_point received;  // when its first byte was read
 
   [[nodiscard]] std::string_view path() const { return target.substr(0, target.find('?')); }
@@ -62,7 +62,7 @@ struct Response {
   int status = 200;
   std::string_view content_type;  // static storage; empty leaves the header out
   std::string body;
-  bool close = false;             // end the connection after this answer
+  bool close = false;  // end the connection after this answer
 
   void header(std::string_view name, std::string_view value);  // name: lower case, static storage
   [[nodiscard]] std::span<const Header> headers() const { return {headers_.data(), headers_used_}; }

@@ -42,10 +42,10 @@ struct TlsFiles {
 };
 
 struct ServerOptions {
-  std::string door;                       // "webhook", "guard", "metrics": for logs and metrics
+  std::string door;  // "webhook", "guard", "metrics": for logs and metrics
   std::vector<ListenAddress> listen;
-  std::optional<TlsFiles> tls;            // without it: plain HTTP/1.1
-  unsigned threads = 0;                   // 0: one a core
+  std::optional<TlsFiles> tls;  // without it: plain HTTP/1.1
+  unsigned threads = 0;         // 0: one a core
   Limits limits;
 };
 
@@ -54,11 +54,11 @@ struct ServerStats {
   std::uint64_t connections_accepted = 0, connections_open = 0, connections_refused = 0;
   std::uint64_t requests_http1 = 0, requests_http2 = 0;
   std::uint64_t handshakes_failed = 0, handshakes_resumed = 0;
-  std::uint64_t requests_malformed = 0;   // refused by the wire: 4xx of net's own, or a closed connection
-  std::uint64_t requests_shed = 0;        // 503 with Retry-After: over the pending bound
-  std::uint64_t requests_failed = 0;      // 500: the handler threw
+  std::uint64_t requests_malformed = 0;  // refused by the wire: 4xx of net's own, or a closed connection
+  std::uint64_t requests_shed = 0;       // 503 with Retry-After: over the pending bound
+  std::uint64_t requests_failed = 0;     // 500: the handler threw
   std::uint64_t certificate_reloads = 0, certificate_reload_failures = 0;
-  std::int64_t certificate_not_after = 0; // Unix seconds of the leaf in use; 0 without TLS
+  std::int64_t certificate_not_after = 0;  // Unix seconds of the leaf in use; 0 without TLS
 };
 
 class Server {

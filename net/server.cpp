@@ -1,0 +1,129 @@
+// Puts a door together: sockets bound, certificate loaded, one loop a thread started; and speaks for all loops at once.
+#include "net/server.hpp"
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "net/listen_address.hpp"
+#include "net/loop.hpp"
+#include "net/tls_context.hpp"
+#include "observe/log.hpp"
+
+namespace portcullis::net {
+
+struct Server::Impl {
+  ServerOptions options;
+  std::vector<ListenAddress> addresses;
+  TlsSource tls;
+  std::mutex reload_mutex;  // one reload at a time
+  std::atomic<std::uint64_t> reloads{0}, reload_failures{0};
+  std::mutex quiet_mutex;
+  std::condition_variable quiet;
+  std::atomic<bool> draining{false};
+  std::vector<std::unique_ptr<Loop>> loops;  // last: they use what stands above
+
+  [[nodiscard]] bool is_quiet() const {
+    return std::all_of(loops.begin(), loops.end(), [this](const auto& loop) {
+      return draining.load() ? loop->is_drained() : loop->counters().connections_open.value() == 0;
+    });
+  }
+};
+
+Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Server::~Server() = default;
+
+Result<std::unique_ptr<Server>> Server::start(ServerOptions options, const HandlerFactory& factory) {
+  auto impl = std::make_unique<Impl>();
+  impl->options = std::move(options);
+  const ServerOptions& wanted = impl->options;
+  const unsigned threads = wanted.threads != 0 ? wanted.threads : std::max(1U, std::thread::hardware_concurrency());
+  if (wanted.listen.empty()) return fail(ErrorKind::invalid, wanted.door, "no address to listen on");
+  if (wanted.tls) {
+    auto context = TlsContext::load(*wanted.tls);
+    if (!context) return tl::unexpected(context.error());
+    impl->tls.put(*std::move(context));
+  }
+
+  // All are bound before any loop runs: a start that fails has served nobody. Port 0 becomes a real one with the first loop.
+  impl->addresses = wanted.listen;
+  for (const ListenAddress& address : impl->addresses) {
+    if (auto free = check_free(address); !free) return tl::unexpected(free.error());
+  }
+  std::vector<std::vector<Descriptor>> listeners(threads);
+  for (auto& of_loop : listeners) {
+    for (ListenAddress& address : impl->addresses) {
+      auto listener = listen_on(address, threads > 1);
+      if (!listener) return tl::unexpected(listener.error());
+      of_loop.push_back(*std::move(listener));
+    }
+  }
+  Impl* const shared = impl.get();
+  for (unsigned i = 0; i < threads; ++i) {
+    auto loop = Loop::start({
+        .door = wanted.door,
+        .limits = wanted.limits,
+        .listeners = std::move(listeners[i]),
+        .handler = factory(i),
+        .tls = wanted.tls ? &impl->tls : nullptr,
+        .on_quiet =
+            [shared] {
+              const std::lock_guard lock(shared->quiet_mutex);
+              shared->quiet.notify_all();
+            },
+    });
+    if (!loop) return tl::unexpected(loop.error());
+    impl->loops.push_back(*std::move(loop));
+  }
+  return std::unique_ptr<Server>(new Server(std::move(impl)));
+}
+
+const std::vector<ListenAddress>& Server::addresses() const { return impl_->addresses; }
+
+ServerStats Server::stats() const {
+  ServerStats sum;
+  for (const auto& loop : impl_->loops) {
+    const LoopCounters& counters = loop->counters();
+    sum.connections_accepted += counters.connections_accepted.value();
+    sum.connections_open += counters.connections_open.value();
+    sum.connections_refused += counters.connections_refused.value();
+    sum.requests_http1 += counters.requests_http1.value();
+    sum.requests_http2 += counters.requests_http2.value();
+    sum.handshakes_failed += counters.handshakes_failed.value();
+    sum.handshakes_resumed += counters.handshakes_resumed.value();
+    sum.requests_malformed += counters.requests_malformed.value();
+    sum.requests_shed += counters.requests_shed.value();
+    sum.requests_failed += counters.requests_failed.value();
+  }
+  sum.certificate_reloads = impl_->reloads.load();
+  sum.certificate_reload_failures = impl_->reload_failures.load();
+  if (const auto context = impl_->tls.current()) sum.certificate_not_after = context->not_after();
+  return sum;
+}
+
+Result<void> Server::reload_certificate() {
+  if (!impl_->options.tls) return {};
+  const std::lock_guard lock(impl_->reload_mutex);
+  auto context = TlsContext::load(*impl_->options.tls);
+  if (!context) {
+    impl_->reload_failures.fetch_add(1);
+    return tl::unexpected(context.error());
+  }
+  impl_->tls.put(*std::move(context));
+  impl_->reloads.fetch_add(1);
+  return {};
+}
+
+void Server::drain() {
+  impl_->draining.store(true);
+  for (const auto& loop : impl_->loops) loop->drain();
+}
+
+bool Server::wait_until_idle(Deadline deadline) {
+  std::unique_lock lock(impl_->quiet_mutex);
+  return impl_->quiet.wait_until(lock, deadline, [this] { return impl_->is_quiet(); });
+}
+
+}  // namespace portcullis::net
