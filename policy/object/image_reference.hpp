@@ -4,6 +4,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace portcullis::policy {
@@ -15,7 +16,12 @@ struct ImageReference {
   std::string_view path;        // "odoo/server"; the repository is host + "/" + path_prefix + path
   std::string_view tag;         // without ':', "" when absent
   std::string_view digest;      // "sha256:<64 lower-case hex>", "" when absent
+  // The canonical repository as people read it: host in lower case + "/" + path_prefix + path. Allocates.
+  [[nodiscard]] std::string repository() const;
 };
+
+// Hosts are names: compared without case.
+bool host_equal(std::string_view a, std::string_view b);
 
 // None for what the grammar does not take: upper-case paths, a host with a trailing dot, non-ASCII, a digest that is not
 // sha256 with 64 lower-case hex digits, 64 hex digits alone as a name, over 4,096 bytes.

@@ -1,7 +1,7 @@
 // Kubernetes quantities, exactly (apimachinery pkg/api/resource/quantity.go): <sign><digits>[.<digits>]<suffix> with
 // suffixes n u m "" k M G T P E, Ki Mi Gi Ti Pi Ei, or a decimal exponent e/E. Values are kept in nano units in a signed
-// 128-bit integer, so that comparing and adding are exact; Kubernetes rounds up below one nano and caps at 2^63-1 whole
-// units, and so do we.
+// 128-bit integer, so that comparing and adding are exact. As Kubernetes does, what is below one nano is rounded up, and what
+// has a binary suffix is capped at 2^63-1 whole units; beyond 128 bits all else is capped too.
 #pragma once
 
 #include <compare>

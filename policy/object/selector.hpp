@@ -2,6 +2,7 @@
 // A null selector matches nothing, an empty one everything.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,10 @@ struct LabelSelector {
 // Reads a selector from a judged object. Errors name the path: unknown operator, values missing or superfluous, wrong
 // types. An absent selector is an error here; ask for presence first.
 Result<LabelSelector> parse_selector(Value selector);
+
+// Labels that one set may have for selector_matches(): a hostile template could hold 100,000 labels and as many expressions, and
+// comparing them all would take minutes. Above it nothing matches.
+inline constexpr std::size_t selector_labels_max = 128;
 
 // The allocation-free form of parse_selector(selector).matches(labels): false too for a selector that is not well-formed
 // or absent.
