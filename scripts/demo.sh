@@ -22,7 +22,7 @@ end() {
 trap end EXIT
 trap 'exit 130' INT TERM
 
-bold= plain= dim=
+bold="" plain="" dim=""
 if [[ -t 1 && -z ${NO_COLOR:-} && ${TERM:-dumb} != dumb ]]; then bold=$'\e[1m' plain=$'\e[0m' dim=$'\e[2m'; fi
 heading() { printf '\n%s%s%s\n' "$bold" "$1" "$plain"; }
 command_line() { printf '%s$ %s%s\n' "$dim" "$1" "$plain"; }
