@@ -1,0 +1,161 @@
+#include <algorithm>
+#include <array>
+#include <unordered_set>
+
+#include "base/text.hpp"
+#include "policy/document/draft.hpp"
+#include "policy/document/formats.hpp"
+
+namespace portcullis::policy {
+namespace {
+
+constexpr Range tiers{1, 3};
+constexpr std::string_view want_tier = "a tier from 1 (production finance) to 3 (sandbox)";
+constexpr std::array<std::string_view, 7> fields{"tier", "timeZone", "namespaces", "hosts", "budget", "contacts", "guard"};
+constexpr std::array<std::string_view, 6> namespace_fields{"name", "pattern", "environment", "tenancy", "tier", "budget"};
+constexpr std::array<std::string_view, 2> contact_fields{"owner", "alerts"};
+constexpr std::array<std::string_view, 5> guard_fields{"plan", "lists", "access", "classes", "mode"};
+constexpr std::array<std::string_view, 8> guard_later{"databases", "workers",   "concurrency", "quota",
+                                                      "quotas",    "overrides", "profiles",    "bans"};
+
+// What a ResourceQuota may bound by a plain name; names with `/` (count/..., a storage class's, a device's) are free.
+constexpr std::array<std::string_view, 20> resources{"cpu",
+                                                     "memory",
+                                                     "storage",
+                                                     "ephemeral-storage",
+                                                     "requests.cpu",
+                                                     "requests.memory",
+                                                     "requests.storage",
+                                                     "requests.ephemeral-storage",
+                                                     "limits.cpu",
+                                                     "limits.memory",
+                                                     "limits.ephemeral-storage",
+                                                     "pods",
+                                                     "services",
+                                                     "services.loadbalancers",
+                                                     "services.nodeports",
+                                                     "replicationcontrollers",
+                                                     "resourcequotas",
+                                                     "secrets",
+                                                     "configmaps",
+                                                     "persistentvolumeclaims"};
+
+bool is_resource(std::string_view name) {
+  if (std::find(resources.begin(), resources.end(), name) != resources.end()) return true;
+  if (name.starts_with("hugepages-") || name.starts_with("requests.hugepages-")) return true;
+  const std::size_t slash = name.find('/');
+  return slash != std::string_view::npos && slash > 0 && slash + 1 < name.size() && name.find('/', slash + 1) == std::string_view::npos;
+}
+
+std::map<std::string, Quantity> read_budget(const Cursor& at) {
+  std::map<std::string, Quantity> out;
+  if (!at.any_mapping("a mapping from resource names to quantities")) return out;
+  for (const auto& [pair, member] : at.members()) {
+    if (!is_resource(pair->key)) {
+      member.say("found the unknown resource " + quoted(pair->key) + ", want a resource name of ResourceQuota" +
+                 did_you_mean(pair->key, resources));
+      continue;
+    }
+    if (const auto quantity = member.quantity()) out.emplace(pair->key, *quantity);
+  }
+  return out;
+}
+
+void read_pattern(const Cursor& at, TenantNamespace& out) {
+  constexpr std::string_view want = "a prefix of a namespace with one `*` at its end, such as acme-proj-*";
+  const auto text = at.text(want);
+  if (!text) return;
+  const std::string_view prefix = std::string_view(*text).substr(0, text->size() - 1);
+  const bool whole = text->back() == '*' && !prefix.empty() && is_dns_label(std::string(prefix) + "x");
+  if (!whole) return at.refuse(want);
+  out.name = prefix;
+  out.pattern = true;
+}
+
+TenantNamespace read_namespace(const Cursor& at, const std::string& tenant, Draft& draft) {
+  TenantNamespace out;
+  out.place = at.place();
+  if (!at.mapping(namespace_fields)) return out;
+  const Cursor name = at["name"], pattern = at["pattern"];
+  if (name.present() && pattern.present()) {
+    pattern.say("found `pattern` beside `name`, want one of them");
+  } else if (pattern.present()) {
+    read_pattern(pattern, out);
+    if (!out.name.empty()) draft.namespaces.push_back({mention(pattern, out.name), true, tenant});
+  } else {
+    constexpr std::string_view want = "a namespace's name, or `pattern` instead";
+    if (const auto text = name.text(want)) {
+      if (is_dns_label(*text)) {
+        out.name = *text;
+        draft.namespaces.push_back({mention(name, *text), false, tenant});
+      } else {
+        name.refuse("a DNS label: lower-case letters, digits and `-`, at most 63");
+      }
+    }
+  }
+  const Cursor environment = at["environment"];
+  if (const auto text = environment.text("an environment of the Platform")) {
+    out.environment = *text;
+    draft.references.push_back({ReferenceTo::environment, mention(environment, *text), {}});
+  }
+  out.tenancy = at["tenancy"]
+                    .word_of<Tenancy>({{"dedicated", Tenancy::dedicated}, {"multi-tenant", Tenancy::multi_tenant}})
+                    .value_or(Tenancy::dedicated);
+  if (at["tier"].present())
+    if (const auto tier = at["tier"].integer(tiers, want_tier)) out.tier = static_cast<int>(*tier);
+  if (at["budget"].present()) out.budget = read_budget(at["budget"]);
+  return out;
+}
+
+void read_hosts(const Cursor& at, Tenant& out, Draft& draft) {
+  constexpr std::string_view want = "a host name in lower case without a port, `*.` in front for any one label";
+  for (const Cursor& item : at.list("a list of host names", Cursor::Empty::taken)) {
+    const auto text = item.text(want);
+    if (!text) continue;
+    if (!is_host(*text)) {
+      item.refuse(want);
+      continue;
+    }
+    out.hosts.push_back(*text);
+    draft.hosts.push_back({mention(item, *text), out.name});
+  }
+}
+
+TenantGuard read_guard(const Cursor& at, const std::string& tenant, Draft& draft) {
+  TenantGuard out;
+  out.place = at.place();
+  if (!at.mapping(guard_fields, guard_later)) return out;
+  const Cursor plan = at["plan"];
+  if (const auto text = plan.text("a plan of the GuardPolicy")) {
+    out.plan = *text;
+    draft.references.push_back({ReferenceTo::plan, mention(plan, *text), {}});
+  }
+  if (at["lists"].present()) out.lists = decode_lists(at["lists"]);
+  if (at["access"].present()) out.access = decode_access(at["access"], tenant, draft);
+  if (at["classes"].present()) out.classes = decode_classes(at["classes"], tenant);
+  if (at["mode"].present()) out.mode = decode_guard_mode(at["mode"]);
+  return out;
+}
+
+}  // namespace
+
+void decode_tenant(const Cursor& spec, Tenant& out, Draft& draft) {
+  if (!spec.mapping(fields)) return;
+  if (const auto tier = spec["tier"].integer(tiers, want_tier)) out.tier = static_cast<int>(*tier);
+  constexpr std::string_view want_zone = "an IANA time zone such as Europe/Zurich";
+  if (const auto zone = spec["timeZone"].text(want_zone)) {
+    out.time_zone = *zone;
+    if (!is_zone(*zone)) spec["timeZone"].refuse(want_zone, near_zone(*zone));
+  }
+  for (const Cursor& item : spec["namespaces"].list("a list of namespaces"))
+    out.namespaces.push_back(read_namespace(item, out.name, draft));
+  if (spec["hosts"].present()) read_hosts(spec["hosts"], out, draft);
+  if (spec["budget"].present()) out.budget = read_budget(spec["budget"]);
+  if (const Cursor at = spec["contacts"]; at.present() && at.mapping(contact_fields)) {
+    if (at["owner"].present()) out.owner = at["owner"].text("a mail address or name").value_or("");
+    if (at["alerts"].present()) out.alerts = at["alerts"].text("a channel or mail address").value_or("");
+  }
+  if (spec["guard"].present()) out.guard = read_guard(spec["guard"], out.name, draft);
+}
+
+}  // namespace portcullis::policy
