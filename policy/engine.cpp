@@ -104,7 +104,7 @@ struct PolicySnapshot::Impl {
   std::optional<Standing> stand(const Subject& subject, Decision& decision) const;
   void find_unknown_namespace(const Standing& at, const Subject& subject, Decision& decision) const;
   void find_binding(const Standing& at, const Subject& subject, KindName judged, Scratch::Impl& scratch) const;
-  Facts facts(const Standing& at) const;
+  Facts facts(const Standing& at, const Subject& subject) const;
   Outcome& evaluate(std::uint32_t rule, const Subject& subject, const Facts& facts, Scratch::Impl& scratch) const;
   void report(const Policy& policy, const RuleUse& use, Outcome& outcome, const Subject& subject, KindName judged, const Facts& facts,
               Instant now, Scratch::Impl& scratch, Decision& decision) const;
@@ -249,13 +249,14 @@ void PolicySnapshot::Impl::find_binding(const Standing& at, const Subject& subje
   std::sort(scratch.binding.begin(), scratch.binding.end());
 }
 
-Facts PolicySnapshot::Impl::facts(const Standing& at) const {
+Facts PolicySnapshot::Impl::facts(const Standing& at, const Subject& subject) const {
   Facts facts{};
   if (at.tenant) {
     facts.tenant = at.tenant->name;
     facts.environment = at.name_space->environment;
   }
   facts.workload_kinds = documents.platform.workload_kinds;
+  facts.autoscalers = subject.autoscalers;
   return facts;
 }
 
@@ -311,7 +312,7 @@ void PolicySnapshot::judge(const Subject& subject, Instant now, Scratch& outer, 
     Scratch::Impl& scratch = *outer.impl_;
     ++scratch.round;
     scratch.outcomes.resize(impl_->rules.size());
-    const Facts facts = impl_->facts(*at);
+    const Facts facts = impl_->facts(*at, subject);
     const KindName judged = judged_kind(subject, facts.workload_kinds);
     const bool workload = is_workload(judged, facts.workload_kinds);
     const bool controller = is_controller(subject.user);
@@ -340,7 +341,7 @@ void PolicySnapshot::mend(const Subject& subject, Instant, Scratch& outer, Patch
   Scratch::Impl& scratch = *outer.impl_;
   ++scratch.round;
   scratch.outcomes.resize(impl_->rules.size());
-  const Facts facts = impl_->facts(*at);
+  const Facts facts = impl_->facts(*at, subject);
   const KindName judged = judged_kind(subject, facts.workload_kinds);
   const bool workload = is_workload(judged, facts.workload_kinds);
   const bool controller = is_controller(subject.user);

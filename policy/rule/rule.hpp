@@ -22,6 +22,7 @@ struct Facts {
   std::string_view tenant;       // "" where no tenant owns the namespace
   std::string_view environment;  // "" likewise
   std::span<const WorkloadKind> workload_kinds;
+  std::span<const Autoscaler> autoscalers{};
 };
 
 class Rule {
