@@ -20,7 +20,7 @@ namespace {
 
 struct Options {
   std::string config, output = "table", name_space = "default", user, operation = "CREATE", old, at, fail_on = "deny";
-  std::vector<std::string> groups, paths;
+  std::vector<std::string> groups, facts, paths;
   bool strict = false, allow_empty = false;
 };
 
@@ -81,14 +81,16 @@ ExitCode check(const Options& options, Streams& streams) {
   const config::Store::Snapshot snapshot = (*store)->current();
 
   const Manifests objects = read_manifests(options.paths, streams.in);
-  Manifests before;
-  if (!options.old.empty()) before = read_manifests(std::vector<std::string>{options.old}, streams.in);
+  const std::vector<std::string> old_paths(options.old.empty() ? 0 : 1, options.old);
+  const Manifests before = read_manifests(old_paths, streams.in);
+
+  const Manifests facts = read_manifests(options.facts, streams.in);
 
   Report report;
   report.manifests = &objects;
   report.errors = objects.errors;
-  report.errors.insert(report.errors.end(), before.errors.begin(), before.errors.end());
-  report.judged = judge_files(*snapshot, situation, objects, before);
+  for (const Manifests* each : {&before, &facts}) report.errors.insert(report.errors.end(), each->errors.begin(), each->errors.end());
+  report.judged = judge_files(*snapshot, situation, objects, before, facts);
   report.errors.insert(report.errors.end(), report.judged.errors.begin(), report.judged.errors.end());
   report.expired = expired_exceptions(snapshot->documents(), situation.now);
   report.took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begin);
@@ -123,6 +125,10 @@ std::function<ExitCode(Streams&)> declare(CLI::App& app) {
         return instant ? std::string() : instant.error().what;
       })
       ->type_name("INSTANT");
+  with_environment(
+      app.add_option("--facts", options->facts, "file or directory of what the cluster holds besides: autoscalers; repeatable"))
+      ->allow_extra_args(false)
+      ->type_name("FILE");
   with_environment(app.add_option("--fail-on", options->fail_on, "exit 1 on deny (default), on warn too, or never"))
       ->check(one_of({"deny", "warn", "never"}))
       ->type_name("WORD");

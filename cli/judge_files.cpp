@@ -3,7 +3,9 @@
 #include <openssl/evp.h>
 
 #include <array>
+#include <charconv>
 #include <chrono>
+#include <deque>
 #include <set>
 #include <tuple>
 #include <utility>
@@ -62,6 +64,12 @@ class Judge {
           unjudged_.push_back({rule.id, by_group->name, "needs the requesting user's groups: give --user and --group", 0});
   }
 
+  // Autoscalers, by which replica-floor judges the workloads they scale.
+  void learn(const Manifests& manifests) {
+    for (const Manifest& object : manifests.objects)
+      if (object.kind == "HorizontalPodAutoscaler" && object.group() == "autoscaling") learn_autoscaler(object);
+  }
+
   void judge(const Manifest& object) {
     FileDecision result;
     result.manifest = &object;
@@ -100,6 +108,7 @@ class Judge {
     subject.user.known = situation_.user.has_value();
     if (situation_.user) subject.user.name = *situation_.user;
     subject.user.groups.assign(situation_.groups.begin(), situation_.groups.end());
+    subject.autoscalers = autoscalers_;
     subject.object.root = tree->root();
     subject.old_object.root = old_tree->root();
     policy::read_object(subject, snapshot_.documents().platform.workload_kinds);
@@ -129,6 +138,27 @@ class Judge {
   }
 
  private:
+  void learn_autoscaler(const Manifest& object) {
+    const auto member = [](const policy::yaml::Node* node, std::string_view name) -> const policy::yaml::Node* {
+      return node && node->kind == policy::yaml::Kind::mapping ? node->find(name) : nullptr;
+    };
+    const auto text = [](const policy::yaml::Node* node) { return node ? std::string_view(node->text) : std::string_view{}; };
+    const policy::yaml::Node* const spec = object.node->find("spec");
+    const policy::yaml::Node* const target = member(spec, "scaleTargetRef");
+    const std::string_view api_version = text(member(target, "apiVersion"));
+    policy::Autoscaler autoscaler;
+    autoscaler.name_space = name_spaces_.emplace_back(name_space_of(object, situation_));
+    autoscaler.name = object.name;
+    autoscaler.target_group = api_version.substr(0, api_version.find('/') == std::string_view::npos ? 0 : api_version.find('/'));
+    autoscaler.target_kind = text(member(target, "kind"));
+    autoscaler.target_name = text(member(target, "name"));
+    if (const policy::yaml::Node* least = member(spec, "minReplicas"); least && least->kind == policy::yaml::Kind::integer) {
+      const std::string_view digits = least->text;
+      std::from_chars(digits.data(), digits.data() + digits.size(), autoscaler.replicas_min);
+    }
+    autoscalers_.push_back(autoscaler);
+  }
+
   const Manifest* old_of(const Manifest& object) const {
     if (situation_.operation == policy::Operation::create) return nullptr;
     const auto found = before_.find(identity_of(object, situation_));
@@ -190,6 +220,8 @@ class Judge {
   policy::PolicyIndex policies_;
   PolicySnapshot::Scratch scratch_;
   std::map<Identity, const Manifest*> before_;
+  std::deque<std::string> name_spaces_;  // of the autoscalers
+  std::vector<policy::Autoscaler> autoscalers_;
   std::vector<FileDecision> decisions_;
   std::vector<ManifestError> errors_;
   std::vector<NotJudged> unjudged_;
@@ -198,8 +230,10 @@ class Judge {
 }  // namespace
 
 FileDecisions judge_files(const policy::PolicySnapshot& snapshot, const Situation& situation, const Manifests& objects,
-                          const Manifests& before) {
+                          const Manifests& before, const Manifests& facts) {
   Judge judge(snapshot, situation, before);
+  judge.learn(objects);
+  judge.learn(facts);
   for (const Manifest& object : objects.objects) judge.judge(object);
   return std::move(judge).take();
 }

@@ -54,8 +54,9 @@ struct FileDecisions {
   std::vector<NotJudged> not_judged;
 };
 
-// `before`: what UPDATE replaces and DELETE takes away, where given. The result keeps views into all of them.
+// `before`: what UPDATE replaces and DELETE takes away, where given. `facts`: what is known besides; not judged, but the
+// objects judged are known too. The result keeps views into all of them.
 FileDecisions judge_files(const policy::PolicySnapshot& snapshot, const Situation& situation, const Manifests& objects,
-                          const Manifests& before);
+                          const Manifests& before, const Manifests& facts);
 
 }  // namespace portcullis::cli

@@ -126,8 +126,9 @@ class Collector {
       return;
     }
     const Source& source = into_.sources.emplace_back(name, std::move(bytes));
-    auto parsed = looks_like_json(source.bytes()) ? parse_json_stream(name, source.bytes(), limits_.document)
-                                                  : yaml::parse_stream(name, source.bytes(), limits_.document);
+    const bool is_json = looks_like_json(source.bytes());
+    auto parsed =
+        is_json ? parse_json_stream(name, source.bytes(), limits_.document) : yaml::parse_stream(name, source.bytes(), limits_.document);
     if (!parsed) {
       // Braces of a template are the likelier cause than what the parser stumbled over.
       const auto braces = source.bytes().find("{{");
@@ -142,7 +143,10 @@ class Collector {
       refuse(name, 0, 0, "no object in this file: it is empty or all comments");
       return;
     }
-    for (const yaml::Document& document : into_.documents.emplace_back(*std::move(parsed))) add_root(source, document.root);
+    for (const yaml::Document& document : into_.documents.emplace_back(*std::move(parsed))) {
+      origin_ = is_json ? std::string_view{} : source.origin_of(document.root.span.line);
+      add_root(source, document.root);
+    }
   }
 
   void add_root(const Source& source, const yaml::Node& root) {
@@ -209,6 +213,7 @@ class Collector {
       object.generate_name = text_of(metadata->find("generateName"));
       object.name_space = text_of(metadata->find("namespace"));
     }
+    object.origin = origin_;
     into_.objects.push_back(std::move(object));
   }
 
@@ -253,6 +258,7 @@ class Collector {
   static constexpr const char* unrendered = "holds a template expression `{{ ... }}`: render it first (helm template)";
   Manifests& into_;
   const ManifestLimits& limits_;
+  std::string_view origin_;  // of the document at hand
 };
 
 // Takes ":<number>" off the end of `text`.

@@ -40,6 +40,7 @@ struct Manifest {
   [[nodiscard]] std::string_view group() const;
   [[nodiscard]] std::string_view version() const;
   [[nodiscard]] std::uint32_t line() const;  // where it begins
+  std::string_view origin;                   // the template it was rendered from, where the stream says so
 };
 
 struct ManifestError {

@@ -45,6 +45,7 @@ Json decision_json(const FileDecision& decision) {
       {"verdict", policy::verdict_name(decision.verdict)},
       {"findings", Json::array()},
   };
+  if (!object.origin.empty()) json["origin"] = object.origin;
   if (object.name.empty() && !object.generate_name.empty()) json["object"]["generateName"] = object.generate_name;
   for (const FileFinding& finding : decision.findings) json["findings"].push_back(finding_json(finding));
   if (!decision.skipped.empty()) json["skipped"] = decision.skipped;

@@ -123,6 +123,7 @@ void write_finding(Painter& painter, const FileDecision& decision, const Line& l
                                  shown(source.name()) + ":" + std::to_string(each.span.line) + ":" + std::to_string(each.span.column))
                 << "  " << painter.paint(style, policy::verdict_name(line.verdict)) << "  " << each.finding.rule << "  "
                 << object_text(decision) << "  (" << policies_text(line.policies) << ")\n";
+  if (!decision.manifest->origin.empty()) painter.out() << "  from " << shown(decision.manifest->origin) << '\n';
 
   const std::string number = std::to_string(each.span.line);
   const std::string gutter(number.size() + 1, ' ');

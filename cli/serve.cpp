@@ -265,6 +265,7 @@ ExitCode serve(const Door& door, const ServeOptions& options, Streams& streams) 
   if (!log) return refuse(streams, log.error());
   (*log)->record_config("loaded", (*store)->current()->hash(), "");
 
+  std::vector<std::shared_ptr<void>> kept;
   observe::Metrics metrics;
   observe::add_build_info(metrics, std::string(version));
   observe::add_process_metrics(metrics);
@@ -279,7 +280,7 @@ ExitCode serve(const Door& door, const ServeOptions& options, Streams& streams) 
   server_options.limits.streams_max = door.streams_max;
   server_options.limits.drain_delay = std::chrono::seconds(options.drain_delay_seconds);
   const net::Limits limits = server_options.limits;
-  auto server = net::Server::start(std::move(server_options), door.handlers({**store, **log, metrics}));
+  auto server = net::Server::start(std::move(server_options), door.handlers({**store, **log, metrics, kept}));
   if (!server) return refuse(streams, server.error());
   add_server_metrics(metrics, std::string(door.name), **server);
 

@@ -7,8 +7,10 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "audit/log.hpp"
@@ -30,6 +32,9 @@ struct Services {
   config::Store& store;
   audit::Log& log;
   observe::Metrics& metrics;
+  std::vector<std::shared_ptr<void>>& kept;
+  // What the door's handlers and metrics share lives until the server and the last scrape are over.
+  void keep(std::shared_ptr<void> shared) const { kept.push_back(std::move(shared)); }
 };
 
 struct Door {

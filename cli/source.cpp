@@ -71,6 +71,16 @@ std::string_view Source::line(std::uint32_t number) const {
   return line;
 }
 
+std::string_view Source::origin_of(std::uint32_t line) const {
+  constexpr std::string_view mark = "# Source: ";
+  for (std::uint32_t above = line; above-- > 1;) {
+    const std::string_view text = this->line(above);
+    if (text.starts_with(mark)) return text.substr(mark.size());
+    if (text.starts_with("---")) break;
+  }
+  return {};
+}
+
 policy::Span Source::first_line_of(policy::Span span) const {
   if (span.end_line == span.line && span.end_column > span.column) return span;
   std::string_view text = line(span.line);

@@ -20,6 +20,8 @@ class Source {
   [[nodiscard]] std::string_view bytes() const { return bytes_; }
   // Without its line end; "" past the last one. Lines count from 1.
   [[nodiscard]] std::string_view line(std::uint32_t number) const;
+  // What Helm says above a document it has rendered, `# Source: chart/templates/x.yaml`, for the one that `line` is in; "" else.
+  [[nodiscard]] std::string_view origin_of(std::uint32_t line) const;
   // The part of `span` in its first line.
   [[nodiscard]] policy::Span first_line_of(policy::Span span) const;
 

@@ -13,8 +13,9 @@ constexpr std::size_t streams_max = 100;  // the API server opens several connec
 
 net::Server::HandlerFactory handlers(const Services& services) {
   auto metrics = std::make_shared<webhook::WebhookMetrics>();
-  services.metrics.add_source([metrics](observe::Scrape& scrape) { metrics->expose(scrape); });
-  return webhook::make_handlers(services.store, services.log, *metrics);  // `services.metrics` keeps it, and outlives the handlers
+  services.keep(metrics);
+  services.metrics.add_source([&counts = *metrics](observe::Scrape& scrape) { counts.expose(scrape); });
+  return webhook::make_handlers(services.store, services.log, *metrics);
 }
 
 std::function<ExitCode(Streams&)> declare(CLI::App& app) {

@@ -140,6 +140,17 @@ TEST_CASE("manifests: directories are read whole, by name", "[cli][manifests]") 
   CHECK(summary(missing) == "! nowhere:0: no such file or directory");
 }
 
+TEST_CASE("manifests: a rendered stream names its templates", "[cli][manifests]") {
+  std::istringstream in(
+      "---\n# Source: shop/templates/a.yaml\napiVersion: v1\nkind: Pod\n---\n# a remark\napiVersion: v1\nkind: Pod\n---\n"
+      "# Source: shop/templates/b.yaml\n# more\napiVersion: v1\nkind: Pod\n");
+  const Manifests manifests = read_manifests(std::vector<std::string>{"-"}, in);
+  REQUIRE(manifests.objects.size() == 3);
+  CHECK(manifests.objects[0].origin == "shop/templates/a.yaml");
+  CHECK(manifests.objects[1].origin.empty());
+  CHECK(manifests.objects[2].origin == "shop/templates/b.yaml");
+}
+
 TEST_CASE("kinds without a namespace, and resources", "[cli][manifests]") {
   CHECK(is_cluster_scoped("Namespace", ""));
   CHECK(is_cluster_scoped("ClusterRole", "rbac.authorization.k8s.io"));
