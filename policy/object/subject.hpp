@@ -49,8 +49,8 @@ struct Subject {
   std::string_view name, generate_name;    // name is empty on CREATE with generateName
   bool dry_run = false;
   User user;
-  ObjectView object;      // of DELETE: absent
-  ObjectView old_object;  // of UPDATE and DELETE
+  ObjectView object;                          // of DELETE: absent
+  ObjectView old_object;                      // of UPDATE and DELETE
   std::span<const Autoscaler> autoscalers{};  // all that are known; none without cluster facts or files
 
   // What the rules judge: the object, or on DELETE what is deleted.
