@@ -5,6 +5,7 @@
 #include <openssl/params.h>
 #include <openssl/rand.h>
 
+#include <new>
 #include <stdexcept>
 
 namespace portcullis::audit {
@@ -28,6 +29,12 @@ Result<KeyedHash> KeyedHash::create(std::string_view key) {
     return fail(ErrorKind::unavailable, "hash key", "OpenSSL has no HMAC-SHA-256");
   }
   return hash;
+}
+
+KeyedHash KeyedHash::copy() const {
+  KeyedHash copied(EVP_MAC_CTX_dup(context_.get()));
+  if (!copied.context_) throw std::bad_alloc();
+  return copied;
 }
 
 void KeyedHash::append(std::string& out, std::string_view bytes, std::size_t hex_digits) {

@@ -20,6 +20,8 @@ inline constexpr std::size_t key_bytes_min = 16;  // a shorter key could be trie
 class KeyedHash {
  public:
   static Result<KeyedHash> create(std::string_view key);
+  // Another one under the same key, for another thread. This one must not be in use meanwhile.
+  [[nodiscard]] KeyedHash copy() const;
   // Appends `hex_digits` (at most 64) of the hash.
   void append(std::string& out, std::string_view bytes, std::size_t hex_digits);
 

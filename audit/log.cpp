@@ -46,7 +46,11 @@ constexpr std::size_t client_hashes_max = 4096;
 
 struct Log::Impl {
   Impl(Output opened, KeyedHash keyed, LogOptions given)
-      : options(std::move(given)), output(std::move(opened)), hash(std::move(keyed)), start_of_line(line_start(options.origin)) {
+      : options(std::move(given)),
+        output(std::move(opened)),
+        hash(std::move(keyed)),
+        loops_hash(hash.copy()),
+        start_of_line(line_start(options.origin)) {
     append_hex(boot, random_bytes(16));
     batch.reserve(batch_bytes_max + line_bytes_max);
   }
@@ -74,6 +78,7 @@ struct Log::Impl {
   // The writing thread's own.
   Output output;
   KeyedHash hash;
+  const KeyedHash loops_hash;  // used by nobody, copied for each loop
   const std::string start_of_line;
   std::uint64_t next_seq = 0;
   std::string batch;  // whole lines
@@ -120,7 +125,8 @@ constexpr Secret kind_of(const GuardRecord&) { return Secret::client; }
 template <class Impl>
 class LoopWriter final : public Log::Writer {
  public:
-  LoopWriter(Impl& log, std::shared_ptr<Ring> ring) : log_(log), ring_(std::move(ring)), format_(log.boot) {}
+  LoopWriter(Impl& log, std::shared_ptr<Ring> ring, KeyedHash hash)
+      : log_(log), ring_(std::move(ring)), format_(log.boot), hash_(std::move(hash)) {}
   ~LoopWriter() override { ring_->abandoned.store(true, std::memory_order_release); }
 
   void record(const AdmissionRecord& record) override { put(record); }
@@ -138,9 +144,15 @@ class LoopWriter final : public Log::Writer {
     if (room == nullptr && (room = log_.wait_for_room(*ring_)) == nullptr) return;
     const LineSizes sizes = format_.write(record, Moment::now(), room);
     std::string_view secret = secret_of(record);
-    if (secret.size() > frame_secret_bytes_max) secret = {};
+    Secret kind = secret.empty() ? Secret::none : kind_of(record);
+    if (secret.size() > frame_secret_bytes_max) {
+      digits_.clear();
+      hash_.append(digits_, secret, input_hash_digits);
+      secret = digits_;
+      kind = Secret::hashed_input;
+    }
     if (!secret.empty()) std::memcpy(room + sizes.before + sizes.after, secret.data(), secret.size());
-    ring_->publish(sizes.before, sizes.after, secret.size(), secret.empty() ? Secret::none : kind_of(record));
+    ring_->publish(sizes.before, sizes.after, secret.size(), kind);
     const bool is_asleep = log_.asleep.load() && log_.asleep.exchange(false);
     if (is_asleep || (ring_->is_half_full() && !ring_->nudged.exchange(true, std::memory_order_relaxed))) log_.wake();
   }
@@ -148,6 +160,8 @@ class LoopWriter final : public Log::Writer {
   Impl& log_;
   const std::shared_ptr<Ring> ring_;
   LineFormat format_;
+  KeyedHash hash_;
+  std::string digits_;
 };
 
 }  // namespace
@@ -193,9 +207,13 @@ void Log::Impl::append_line(std::string_view before, std::string_view after, std
   batch.append(digits, std::to_chars(digits, digits + sizeof digits, next_seq++).ptr);
   batch += ',';
   batch += before;
-  if (kind == Secret::input) {
+  if (kind == Secret::input || kind == Secret::hashed_input) {
     batch += ",\"in\":\"hmac:";
-    hash.append(batch, secret, input_hash_digits);
+    if (kind == Secret::input) {
+      hash.append(batch, secret, input_hash_digits);
+    } else {
+      batch += secret;
+    }
     batch += '"';
   } else if (kind == Secret::client) {
     batch += ",\"client\":\"hmac:";
@@ -402,11 +420,9 @@ Log::~Log() {
 
 std::unique_ptr<Log::Writer> Log::writer() {
   auto ring = std::make_shared<Ring>(impl_->options.buffer_bytes_max);
-  {
-    const std::lock_guard lock(impl_->mutex);
-    impl_->rings.push_back(ring);
-  }
-  return std::make_unique<LoopWriter<Impl>>(*impl_, std::move(ring));
+  const std::lock_guard lock(impl_->mutex);
+  impl_->rings.push_back(ring);
+  return std::make_unique<LoopWriter<Impl>>(*impl_, std::move(ring), impl_->loops_hash.copy());
 }
 
 void Log::record_config(std::string_view event, std::string_view policy_hash, std::string_view detail) {

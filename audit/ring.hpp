@@ -18,10 +18,10 @@
 namespace portcullis::audit {
 
 inline constexpr std::size_t frame_text_bytes_max = 16 * 1024;   // a line, less what stands in front
-inline constexpr std::size_t frame_secret_bytes_max = 4 * 1024;  // longer inputs get no hash
+inline constexpr std::size_t frame_secret_bytes_max = 4 * 1024;  // longer inputs are hashed before they get here
 inline constexpr std::size_t ring_bytes_min = 128 * 1024;        // some frames of the greatest size
 
-enum class Secret : std::uint8_t { none, input, client };
+enum class Secret : std::uint8_t { none, input, hashed_input /* hex digits already */, client };
 
 struct Frame {
   std::string_view before, after;  // of the line, around the hash

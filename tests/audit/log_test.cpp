@@ -19,6 +19,7 @@
 #include <thread>
 #include <vector>
 
+#include "audit/keyed_hash.hpp"
 #include "audit/metrics.hpp"
 #include "base/clock.hpp"
 #include "observe/log.hpp"
@@ -202,21 +203,35 @@ TEST_CASE("lines of all kinds in the file", "[audit]") {
   CHECK(text_of(folder / "log").rfind(R"({"v":1,"log":"portcullis.example/test/webhook-0","seq":0,"t":")", 0) == 0);
 }
 
-TEST_CASE("the input's hash needs the whole input", "[audit]") {
+TEST_CASE("an input of any size has its hash, of all its bytes", "[audit]") {
   const Folder folder;
-  const auto log = Log::open(to(folder / "log")).value();
-  const auto writer = log->writer();
-  const std::string fits(4096, 'x'), too_long(4097, 'x');
-  AdmissionRecord record = admission();
-  record.input = fits;
-  writer->record(record);
-  record.input = too_long;
-  writer->record(record);
+  LogOptions options = to(folder / "log");
+  options.hash_key = "0123456789abcdef";
+  const auto log = Log::open(options).value();
+  const std::array writers{log->writer(), log->writer()};
+  KeyedHash hash = KeyedHash::create("0123456789abcdef").value();
+  std::vector<std::string> wanted;
+  // Around the size from which the loop hashes, twice by two loops; the last two differ in their last byte.
+  std::vector<std::string> inputs{"x", std::string(4095, 'x'), std::string(4096, 'x'), std::string(4097, 'x'), std::string(8 << 20, 'x')};
+  inputs.push_back(inputs.back());
+  inputs.back().back() = 'y';
+  for (int again = 0; again < 2; ++again) {
+    for (const std::string& input : inputs) {
+      AdmissionRecord record = admission();
+      record.input = input;
+      writers[static_cast<std::size_t>(again)]->record(record);
+      hash.append(wanted.emplace_back("hmac:"), input, 32);
+    }
+    REQUIRE(log->flush());  // one loop's records before the other's
+  }
+  AdmissionRecord without = admission();
+  writers[0]->record(without);
   REQUIRE(log->flush());
   const auto records = records_of(text_of(folder / "log"));
-  REQUIRE(records.size() == 2);
-  CHECK(records[0].contains("in"));
-  CHECK_FALSE(records[1].contains("in"));
+  REQUIRE(records.size() == wanted.size() + 1);
+  for (std::size_t i = 0; i < wanted.size(); ++i) CHECK(records[i]["in"] == wanted[i]);
+  CHECK_FALSE(records.back().contains("in"));
+  CHECK(wanted[4] != wanted[5]);
 }
 
 TEST_CASE("seq is dense in the file's order whatever the loops do", "[audit]") {
@@ -502,6 +517,9 @@ TEST_CASE("keys, addresses, inputs and query values never reach the file", "[aud
   AdmissionRecord review = admission();
   review.input = "CANARY-input";
   writer->record(review);
+  const std::string large = "CANARY-large" + std::string(10'000, 'x');
+  review.input = large;
+  writer->record(review);
   GuardRecord request = guard("refuse");
   const std::string_view address = "CANARY-address16";
   request.client = {reinterpret_cast<const std::uint8_t*>(address.data()), address.size()};
@@ -509,7 +527,7 @@ TEST_CASE("keys, addresses, inputs and query values never reach the file", "[aud
   writer->record(request);
   log.reset();
   const std::string text = text_of(folder / "log");
-  CHECK(records_of(text).size() == 2);
+  CHECK(records_of(text).size() == 3);
   CHECK(text.find("/web/session") != std::string::npos);
   CHECK(text.find("CANARY") == std::string::npos);
 }
