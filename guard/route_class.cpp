@@ -249,14 +249,15 @@ RouteClass look_up(std::string_view path, bool reads) {
 
 RouteClass stricter(RouteClass a, RouteClass b) { return infos[index_of(a)].strictness >= infos[index_of(b)].strictness ? a : b; }
 
-// One form, with and without its language. A localised page is of its page's class; where the path means something with
-// its first segment too (`/my/...`), the stricter of both.
+// One form, with and without its language. A localised page is of its page's class, but what is looser than `other`
+// (webhooks, images, files, probes) is never localised, so a language does not lead there. Where both readings mean
+// something (`/my/...`), the stricter counts.
 RouteClass classify_form(std::string_view path, bool reads) {
   const RouteClass whole = look_up(path, reads);
   if (!has_language(path)) return whole;
   const std::size_t end = path.find('/', 1);
   const RouteClass bare = look_up(end == std::string_view::npos ? "/" : path.substr(end), reads);
-  return whole == RouteClass::other ? bare : stricter(whole, bare);
+  return bare == RouteClass::other ? whole : stricter(whole, bare);
 }
 
 }  // namespace
