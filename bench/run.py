@@ -79,9 +79,9 @@ class Ours:
         self.url = f"{self.scheme}://127.0.0.1:{self.port}"
 
     def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.send_signal(signal.SIGTERM)  # a second one does not wait for the drain
-        self.process.wait(30)
+        while self.process.poll() is None:  # the first begins a drain, the next ends it; two at once may arrive as one
+            self.process.send_signal(signal.SIGTERM)
+            time.sleep(0.05)
         self.errors.close()
 
 

@@ -4,18 +4,23 @@
 # curl, and checks each answer. Ends by itself and leaves nothing running and nothing behind but build/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-root=$PWD
 
 scripts/setup.sh program
-if [[ ! -x build/portcullis ]]; then echo "Building Portcullis, a few minutes the first time ..."; fi
-scripts/build.sh > /dev/null
-portcullis=$root/build/portcullis
+if [[ -n ${PORTCULLIS:-} ]]; then
+  portcullis=$PORTCULLIS # a program that is built already
+else
+  if [[ ! -x build/portcullis ]]; then echo "Building Portcullis, a few minutes the first time ..."; fi
+  scripts/build.sh > /dev/null
+  portcullis=$PWD/build/portcullis
+fi
 
 scratch=$(mktemp -d)
 started=()
 end() {
-  for pid in "${started[@]}"; do kill -TERM "$pid" 2> /dev/null || true; done
-  for pid in "${started[@]}"; do kill -TERM "$pid" 2> /dev/null || true; done # a second signal does not wait for the drain
+  # The first SIGTERM begins a drain of some seconds, the next ends it; two at once may arrive as one.
+  for pid in "${started[@]}"; do
+    while kill -TERM "$pid" 2> /dev/null; do sleep 0.05; done
+  done
   wait 2> /dev/null || true
   rm -rf "$scratch"
 }

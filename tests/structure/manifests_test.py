@@ -2,6 +2,7 @@
 the reviews are made of the manifests beside them, and that the program's own workloads pass the program's own rules."""
 
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -12,7 +13,7 @@ import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MANIFESTS = ROOT / "manifests"
-PROGRAM = ROOT / "build/portcullis"
+PROGRAM = pathlib.Path(os.environ.get("PORTCULLIS", ROOT / "build/portcullis"))
 EXAMPLE = MANIFESTS / "example"
 
 
@@ -120,6 +121,14 @@ class OwnMedicine(unittest.TestCase):
                 code, report, errors = check(EXAMPLE / "denied" / f"{name}.yaml")
                 self.assertEqual(code, 1, errors)
                 self.assertEqual({finding["rule"] for decision in report["decisions"] for finding in decision["findings"]}, rules)
+
+    def test_what_the_readme_shows_is_what_is_said(self):
+        block = re.search(r"^```\n\$ build/portcullis (check .*)\n…\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
+        self.assertIsNotNone(block)
+        done = subprocess.run([str(PROGRAM), *block.group(1).split()], cwd=ROOT, capture_output=True, text=True)
+        for paragraph in block.group(2).strip().split("\n\n"):
+            with self.subTest(paragraph=paragraph.splitlines()[0]):
+                self.assertIn(re.sub(r"; \d+ ms$", "", paragraph), done.stdout)
 
     def test_unmended_ones_are_denied(self):
         for path in (EXAMPLE / "mended").glob("*.yaml"):
