@@ -17,6 +17,7 @@
 #include "base/text.hpp"
 #include "policy/rule/rule.hpp"
 #include "policy/rule/secret_detectors.hpp"
+#include "policy/rule/secret_triggers.hpp"
 #include "policy/rule/secret_words.hpp"
 
 namespace portcullis::policy::rule {
@@ -160,11 +161,14 @@ class NoInlineSecret final : public Rule {
       case 5:
         if (key == "image") return;
         if (key == "value") {
+          if (is_plain_pair(node)) return;
           scope = node - node->up;
           name = name_beside(node, scope);
         }
         break;
-      case 9:  // the name of a key in the Secret that is to be written
+      case 9:
+        if (key == "namespace" && key_of(node - node->up) == "metadata") return;
+        // The name of a key in the Secret that is to be written.
         if (key == "secretKey" && subject.group == "external-secrets.io") return;
         break;
       case 6:
@@ -187,6 +191,17 @@ class NoInlineSecret final : public Rule {
     else
       detectors_.look(name, text, sightings, kind);
     if (!sightings.empty()) report(sightings, node, scope, findings);
+  }
+
+  // Most of all strings are the names and values of variables. Where both stand side by side in compact JSON,
+  // "name":"<name>","value":"<value>", they are looked at in one go. Pointers that fit this exactly are in one buffer.
+  static bool is_plain_pair(const Node* value) {
+    const Node* name = value - 1;
+    if (value->up < 2 || name->kind != ValueKind::string || key_of(name) != "name") return false;
+    constexpr std::size_t name_to_key = 3, key_to_text = 8;  // `","` and `value":"`
+    if (name->text + name->text_bytes + name_to_key != value->key || value->key + key_to_text != value->text) return false;
+    if (triggers_in({name->text, name->text_bytes + name_to_key + key_to_text + value->text_bytes}) != 0) return false;
+    return value->text_bytes < run_bytes_min || !has_run(text_of(value));
   }
 
   // {name: PGPASSWORD, value: ...}: nearly always the node before.

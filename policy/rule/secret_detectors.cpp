@@ -210,7 +210,9 @@ class Reading {
     constexpr std::string_view public_prefixes[] = {"AAAAB3NzaC1", "AAAAC3NzaC1", "AAAAE2VjZHNh", "sha256-", "sha384-", "sha512-"};
     for (const std::string_view prefix : public_prefixes)  // OpenSSH public keys, subresource integrity
       if (run.starts_with(prefix)) return;
-    if (opens_base64 && open_base64(begin, end)) return;
+    // Base64 of text has upper case in every other byte or so; paths and names have none.
+    const bool upper = std::any_of(run.begin(), run.end(), is_upper);
+    if (opens_base64 && upper && open_base64(begin, end)) return;
     const std::size_t context = begin > context_bytes_max ? begin - context_bytes_max : 0;
     std::string_view before = text_.substr(context, begin - context);
     if (const std::size_t line = before.rfind('\n'); line != before.npos) before.remove_prefix(line + 1);

@@ -4,6 +4,7 @@
 #include "policy/rule/secret_triggers.hpp"
 
 #include <array>
+#include <cstddef>
 #include <cstring>
 
 #if defined(__SSE4_1__)
@@ -48,6 +49,8 @@ constexpr std::array<bool, 256> run_bytes = [] {
   }
   return table;
 }();
+
+bool in_run(char byte) { return run_bytes[static_cast<unsigned char>(byte)]; }
 
 std::uint8_t beginning_at(const char* text) {
   return by_byte[0][static_cast<unsigned char>(text[0])] & by_byte[1][static_cast<unsigned char>(text[1])] &
@@ -141,22 +144,18 @@ bool word_begins(std::string_view text, std::size_t at) {
   return at + 3 <= text.size() && (beginning_at(text.data() + at) & word_triggers) != 0;
 }
 
-bool is_run_byte(char byte) { return run_bytes[static_cast<unsigned char>(byte)]; }
+bool is_run_byte(char byte) { return in_run(byte); }
 
 bool has_run(std::string_view text) {
-  std::size_t unseen = 0;  // bytes before it belong to no run that still counts
-  for (std::size_t at = run_bytes_min - 1; at < text.size();) {
-    if (!is_run_byte(text[at])) {
-      unseen = at + 1;
-      at += run_bytes_min;
-      continue;
-    }
-    std::size_t begin = at, end = at + 1;
-    while (begin > unseen && is_run_byte(text[begin - 1])) --begin;
-    while (end < text.size() && is_run_byte(text[end])) ++end;
-    if (end - begin >= run_bytes_min) return true;
-    unseen = end;
-    at = end + run_bytes_min;
+  const char* const begin_of_text = text.data();  // asked of most values: no bounds are checked twice
+  const char* const end_of_text = begin_of_text + text.size();
+  const char* unseen = begin_of_text;  // bytes before it belong to no run that still counts
+  while (end_of_text - unseen >= static_cast<std::ptrdiff_t>(run_bytes_min)) {
+    const char* const last = unseen + run_bytes_min - 1;
+    const char* begin = last + 1;
+    while (begin > unseen && in_run(begin[-1])) --begin;
+    if (begin == unseen) return true;  // the 20 bytes are a run
+    unseen = begin;                    // begin[-1] is none, and what follows may begin one
   }
   return false;
 }

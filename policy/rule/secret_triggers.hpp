@@ -25,7 +25,7 @@ inline constexpr std::size_t run_bytes_min = 20;
 // Letters, digits and + / _ -: base64 in both alphabets.
 bool is_run_byte(char byte);
 
-// Does a run of at least run_bytes_min bytes occur? Looks at every 20th byte and widens only from there.
+// Does a run of at least run_bytes_min bytes occur? Looks back from every 20th byte and jumps on.
 bool has_run(std::string_view text);
 
 }  // namespace portcullis::policy::rule

@@ -48,8 +48,8 @@ class Words {
   void close(std::size_t begin) {
     if (bytes_ > begin) ends_[count_++] = {begin, bytes_ - begin};
   }
-  std::array<char, name_bytes_max> text_{};
-  std::array<Word, name_bytes_max> ends_{};
+  std::array<char, name_bytes_max> text_;  // written up to bytes_
+  std::array<Word, name_bytes_max> ends_;  // written up to count_
   std::size_t bytes_ = 0, count_ = 0;
 };
 
