@@ -131,6 +131,8 @@ class NoInlineSecret final : public Rule {
         return typed && key == "ports";
       case 6:
         return key == "status" && node - node->up == root;
+      case 8:
+        return typed && key == "affinity";
       case 9:
         return typed && (key == "valueFrom" || key == "resources");
       case 12:
