@@ -180,6 +180,9 @@ std::optional<Quantity> Quantity::parse(std::string_view text) {
   }
   const std::optional<Suffix> suffix = read_suffix(text.substr(at));
   if (!suffix) return std::nullopt;
+  // quantity.go takes a suffix or a sign alone for zero on its quick way, and refuses it on the slow one.
+  const bool has_digits = whole_at > 0 || !whole.empty() || !fraction.empty();
+  if (!has_digits && (suffix->binary_exponent >= 50 || suffix->decimal_exponent < -nano_digits)) return std::nullopt;
 
   Wide magnitude = 0;
   if (suffix->binary) {
@@ -216,7 +219,7 @@ std::string Quantity::text() const {
   const Wide magnitude = nanos_ < 0 ? Wide{0} - static_cast<Wide>(nanos_) : static_cast<Wide>(nanos_);
   if (magnitude == 0) return "0";
   for (const Unit& unit : binary)
-    if (magnitude % unit.nanos == 0) return sign + decimal(magnitude / unit.nanos) + std::string(unit.suffix);
+    if (magnitude % unit.nanos == 0 && magnitude <= binary_max) return sign + decimal(magnitude / unit.nanos) + std::string(unit.suffix);
   if (magnitude % one == 0) return sign + decimal(magnitude / one);
   if (magnitude > one) {
     std::string fraction = decimal(one + magnitude % one).substr(1);  // with its leading zeros

@@ -58,8 +58,7 @@ std::string_view api_version_of(std::string_view kind) {
 }  // namespace
 
 Tree tree_of(std::string_view text) {
-  const yaml::Node node = document(text);
-  Result<Tree> tree = Tree::parse_copy(yaml::to_json(node));
+  Result<Tree> tree = Tree::parse_copy(text.starts_with("{\"") ? std::string(text) : yaml::to_json(document(text)));
   if (!tree) FAIL(tree.error().message());
   return *std::move(tree);
 }

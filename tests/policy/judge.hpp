@@ -42,7 +42,9 @@ class Given {
   std::string group_, version_, kind_, resource_, name_, generate_name_;
 };
 
-Tree tree_of(std::string_view yaml);  // one YAML document as the tree of values that rules read
+// One YAML document as the tree of values that rules read; text that begins with {" is taken for JSON and keeps its numbers as
+// written, where YAML turns 3.0 into 3 as kubectl does.
+Tree tree_of(std::string_view text);
 
 // The rule with parameters in YAML flow ("{min: 2}", "{}"); fails the test when it is refused.
 RulePtr compile(std::string_view id, std::string_view with);
