@@ -53,6 +53,12 @@ Identity identity_of(const Manifest& object, const Situation& situation) {
   return {object.group(), object.kind, name_space_of(object, situation), object.name};
 }
 
+// "HorizontalPodAutoscaler/web spec.minReplicas": a kind and a name before the path.
+bool is_elsewhere(std::string_view where) {
+  const std::string_view first = where.substr(0, where.find_first_of(" .["));
+  return first.size() < where.size() && where[first.size()] == ' ' && first.find('/') != std::string_view::npos;
+}
+
 class Judge {
  public:
   Judge(const PolicySnapshot& snapshot, const Situation& situation, const Manifests& before)
@@ -179,7 +185,8 @@ class Judge {
       if (fallback.steps > location.steps) location = fallback;
     }
     placed.span = location.span;
-    placed.missing = location.missing;
+    placed.elsewhere = is_elsewhere(finding.finding.where);
+    placed.missing = location.missing && !placed.elsewhere;
     placed.fingerprint = fingerprint_of(finding.rule, object, name_space, finding.finding.where);
     if (!finding.exception.empty()) {
       for (const policy::PolicyException& exception : snapshot_.documents().exceptions)

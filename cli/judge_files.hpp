@@ -26,6 +26,7 @@ struct Situation {                     // what a review would say beside the obj
 struct FileFinding {
   policy::PolicyFinding finding;  // its Values are not good any more
   policy::Span span;
+  bool elsewhere = false;                 // `where` is in another object, such as an autoscaler's
   bool missing = false;                   // `where` is not there; the span is the nearest thing that is
   std::string fingerprint;                // independent of line, message and machine (contracts of code-quality reports)
   std::optional<std::int64_t> days_left;  // of the exception that covers it

@@ -132,7 +132,7 @@ void write_finding(Painter& painter, const FileDecision& decision, const Line& l
   const Excerpt shown_line =
       excerpt(source, each.span, mask == masks.end() ? nothing : mask->second, std::max(width_min, painter.width() - gutter.size() - 2));
   std::string message = finding.what + ": ";
-  message += each.missing ? "missing " + finding.where : "found " + finding.found;
+  message += each.missing ? "missing " + finding.where : "found " + finding.found + (each.elsewhere ? " at " + finding.where : "");
   const std::string bar = painter.paint(Style::faint, "|");
   painter.out() << gutter << bar << '\n'
                 << painter.paint(Style::faint, number) << ' ' << bar << ' ' << shown_line.text << '\n'

@@ -258,7 +258,6 @@ ExitCode serve(const Door& door, const ServeOptions& options, Streams& streams) 
     return ExitCode::not_judged;
   }
   audit::LogOptions log_options;
-  log_options.origin = "portcullis-" + std::string(door.name);
   if (!options.audit_log.empty()) log_options.file = options.audit_log;
   log_options.hash_key = *std::move(key);
   auto log = audit::Log::open(std::move(log_options));

@@ -249,6 +249,41 @@ TEST_CASE("check: UPDATE and DELETE", "[cli][check]") {
   }
 }
 
+TEST_CASE("check: an autoscaler's minReplicas counts instead of spec.replicas", "[cli][check]") {
+  const World world;
+  const auto autoscaler = [](const std::string& name_space, const std::string& target, const std::string& replicas_min) {
+    return "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: scaler, namespace: " + name_space +
+           "}\nspec:\n  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: " + target + "}\n" +
+           (replicas_min.empty() ? "" : "  minReplicas: " + replicas_min + "\n");
+  };
+  struct Case {
+    const char* name;
+    std::string replicas, facts;
+    int code;
+  };
+  const Case cases[] = {
+      {"enough by the autoscaler", "1", autoscaler("acme-prod", "web", "2"), 0},
+      {"too few by the autoscaler", "5", autoscaler("acme-prod", "web", "1"), 1},
+      {"absent is one", "5", autoscaler("acme-prod", "web", ""), 1},
+      {"another namespace's", "5", autoscaler("acme-staging", "web", "1"), 0},
+      {"another workload's", "5", autoscaler("acme-prod", "shop", "1"), 0},
+      {"switched off", "0", autoscaler("acme-prod", "web", "1"), 0},
+      {"facts that cannot be read", "2", "kind: [\n", 2},
+  };
+  for (const Case& c : cases) {
+    DYNAMIC_SECTION(c.name) {
+      const std::string facts = world.dir.write("facts.yaml", c.facts);
+      CHECK(world.check({"-n", "acme-prod", "--facts", facts, "-"}, deployment("web", c.replicas)).code == c.code);
+    }
+  }
+  const Answer answer = world.check({"-n", "acme-prod", "-"}, deployment("web", "5") + "---\n" + autoscaler("acme-prod", "web", "1"));
+  CAPTURE(answer.out);
+  CHECK(answer.code == 1);
+  CHECK(answer.out.find("5 | spec:\n  | ^^^^ too few replicas: found 1 at HorizontalPodAutoscaler/scaler spec.minReplicas\n") !=
+        std::string::npos);
+  CHECK(answer.out.find("1 file, 2 objects: 1 allowed, 0 warned, 1 denied") != std::string::npos);
+}
+
 TEST_CASE("check: every object of every form is judged", "[cli][check]") {
   const World world;
   const auto denied = [&](const std::string& input) { return world.check_json({"-n", "acme-prod", "-"}, input)["summary"]["denied"]; };

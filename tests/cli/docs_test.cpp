@@ -1,7 +1,8 @@
 // The pages of docs/ that show commands are run: each ```console block holds `$ portcullis ...` lines, what they print, and
 // `$ echo $?` with the exit code. PORTCULLIS_REWRITE=1 writes what the program prints now into the pages, to be read in the
-// diff. Paths are from the root of the repository, where the tests run.
+// diff. Paths are from the root of the repository.
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <regex>
@@ -50,6 +51,8 @@ std::string run_block(const std::string& block) {
 }  // namespace
 
 TEST_CASE("docs show what the program prints", "[cli][docs]") {
+  const std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::current_path(PORTCULLIS_SOURCE_DIR);
   constexpr std::string_view fence = "```console\n";
   std::size_t blocks = 0;
   for (const std::string& page : {std::string("docs/check.md"), std::string("docs/cli.md")}) {
@@ -70,5 +73,6 @@ TEST_CASE("docs show what the program prints", "[cli][docs]") {
     else
       CHECK(now == text);
   }
+  std::filesystem::current_path(before);
   CHECK(blocks >= 6);
 }
