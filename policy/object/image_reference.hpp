@@ -11,11 +11,11 @@ namespace portcullis::policy {
 
 // Views into the text it was parsed from, or into static storage.
 struct ImageReference {
-  std::string_view host;        // "docker.io", "registry.hoster.example:5000"; compare with host_equal
-  std::string_view path_prefix; // "library/" for one-component names on docker.io, else ""
-  std::string_view path;        // "odoo/server"; the repository is host + "/" + path_prefix + path
-  std::string_view tag;         // without ':', "" when absent
-  std::string_view digest;      // "sha256:<64 lower-case hex>", "" when absent
+  std::string_view host;         // "docker.io", "registry.hoster.example:5000"; compare with host_equal
+  std::string_view path_prefix;  // "library/" for one-component names on docker.io, else ""
+  std::string_view path;         // "odoo/server"; the repository is host + "/" + path_prefix + path
+  std::string_view tag;          // without ':', "" when absent
+  std::string_view digest;       // "sha256:<64 lower-case hex>", "" when absent
   // The canonical repository as people read it: host in lower case + "/" + path_prefix + path. Allocates.
   [[nodiscard]] std::string repository() const;
 };

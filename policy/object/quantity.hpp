@@ -19,7 +19,11 @@ class Quantity {
   __extension__ using Nanos = __int128;
 
   Quantity() = default;
-  static Quantity of_nanos(Nanos nanos) { Quantity q; q.nanos_ = nanos; return q; }
+  static Quantity of_nanos(Nanos nanos) {
+    Quantity q;
+    q.nanos_ = nanos;
+    return q;
+  }
   static Quantity of_units(std::int64_t units) { return of_nanos(static_cast<Nanos>(units) * 1'000'000'000); }
 
   // None when the text is no quantity (`1 Gi`, `0x10`, `1gi`, empty). At most 128 bytes are read.
