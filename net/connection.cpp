@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "net/http1.hpp"
+#include "net/http2.hpp"
 #include "observe/log.hpp"
 
 namespace portcullis::net {
@@ -61,7 +62,11 @@ Connection::After Connection::shake_hands() {
   }
   if (transport_.is_resumed()) loop_.counters.handshakes_resumed.add();
   facts_.client_name = transport_.client_name();
-  session_ = std::make_unique<Http1>(loop_, facts_);
+  if (transport_.is_http2()) {
+    session_ = std::make_unique<Http2>(loop_, facts_);
+  } else {
+    session_ = std::make_unique<Http1>(loop_, facts_);
+  }
   phase_ = Phase::open;
   wanted_ = Wanted::read;
   // The first request may have come with the client's last handshake message, and then readiness will not tell of it.
@@ -194,6 +199,7 @@ Connection::After Connection::tick() {
     }
     if (phase_ == Phase::open && perform(session_->tick(loop_.output), loop_.output) == After::gone) return After::gone;
   }
+  if (input_left_ && unsent_.empty()) return After::again;
   if (loop_.now < deadline()) return After::wait;
   const std::string_view what = phase_ == Phase::handshake ? "handshake"
                                 : phase_ == Phase::linger  ? "goodbye"

@@ -161,7 +161,7 @@ std::optional<Refusal> parse_head(std::string_view text, const Limits& limits, H
   error_code error;
   parser.put(boost::asio::const_buffer(text.data(), text.size()), error);
   if (parser.refusal) return parser.refusal;
-  if (error == http::error::bad_version) return Refusal{505, "only HTTP/1.0 and HTTP/1.1 are understood"};
+  if (error == http::error::bad_version) return Refusal{505, "this version of HTTP is not understood here"};
   if (error == http::error::bad_target) return Refusal{400, "the request target is not ASCII"};
   if (error == http::error::header_limit) return Refusal{431, "the header is too large"};
   if (error || !parser.is_header_done()) return Refusal{400, "the header is malformed"};

@@ -88,7 +88,6 @@ Result<void> check_free(const ListenAddress& address) {
   ListenAddress probe = address;
   auto socket = bound(probe, false);
   if (!socket) return tl::unexpected(socket.error());
-  if (::listen(socket->get(), 1) != 0) return cannot(address, "cannot listen");
   return {};
 }
 

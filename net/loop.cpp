@@ -310,7 +310,9 @@ void Loop::tick() {
     const Connection::After what = safely(connection, &Connection::tick);
     if (what == Connection::After::gone) return bury(connection);
     // Filing would make an idle connection the youngest.
-    if (connection.is_idle() != connection.notes.idle || connection.wanted() != connection.notes.watched) after(connection, what);
+    if (what == Connection::After::again || connection.is_idle() != connection.notes.idle ||
+        connection.wanted() != connection.notes.watched)
+      after(connection, what);
   });
   if (state_.draining) tick_drain();
 }

@@ -27,9 +27,9 @@ struct FreeX509 {
   void operator()(X509* certificate) const { X509_free(certificate); }
 };
 
-// RFC 7301: http/1.1; a client that asks only for others is told so.
+// RFC 7301: h2, then http/1.1; a client that asks only for others is told so.
 int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned int in_size, void*) {
-  static constexpr std::string_view ours = "\x08http/1.1";
+  static constexpr std::string_view ours = "\x02h2\x08http/1.1";
   unsigned char* chosen = nullptr;
   if (SSL_select_next_proto(&chosen, out_size, reinterpret_cast<const unsigned char*>(ours.data()), static_cast<unsigned>(ours.size()), in,
                             in_size) != OPENSSL_NPN_NEGOTIATED) {
