@@ -9,11 +9,19 @@ namespace {
 constexpr std::string_view session_cookie = "session_id";
 constexpr std::size_t scheme_chars_max = 32;  // longer than any registered; what is longer is hashed as it stands
 
+constexpr std::array<bool, 256> make_session_alphabet() {
+  std::array<bool, 256> table{};
+  for (std::size_t c = 0; c < table.size(); ++c)
+    table[c] = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  return table;
+}
+constexpr auto session_alphabet = make_session_alphabet();
+
 bool is_session_id(std::string_view value) {
-  return value.size() >= session_id_chars_min && value.size() <= session_id_chars_max &&
-         std::all_of(value.begin(), value.end(), [](char c) {
-           return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-         });
+  if (value.size() < session_id_chars_min || value.size() > session_id_chars_max) return false;
+  bool all = true;  // without a branch a character
+  for (const char c : value) all &= session_alphabet[static_cast<unsigned char>(c)];
+  return all;
 }
 
 std::string_view trimmed(std::string_view text) {

@@ -3,15 +3,22 @@
 namespace portcullis::guard {
 namespace {
 
-constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
+constexpr std::array<char, 256> make_lower() {
+  std::array<char, 256> table{};
+  for (std::size_t c = 0; c < table.size(); ++c) table[c] = static_cast<char>(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+  return table;
+}
+constexpr auto lower_table = make_lower();
+constexpr char lower(char c) { return lower_table[static_cast<unsigned char>(c)]; }
 
 enum class Match { no, exact, alias };
 
 // `name` against `wanted` (lower case), without case; an underscore or a dot where `wanted` has a dash makes it an alias.
 Match match(std::string_view name, std::string_view wanted) {
-  if (name.size() != wanted.size()) return Match::no;
+  // The names that share a length differ in their last letter, so one look tells most fields apart.
+  if (name.size() != wanted.size() || lower(name.back()) != wanted.back()) return Match::no;
   Match found = Match::exact;
-  for (std::size_t i = 0; i < name.size(); ++i) {
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
     if (lower(name[i]) == wanted[i]) continue;
     if (wanted[i] != '-' || (name[i] != '_' && name[i] != '.')) return Match::no;
     found = Match::alias;
