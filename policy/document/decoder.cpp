@@ -108,7 +108,7 @@ std::optional<std::int64_t> Cursor::integer(Range range, std::string_view want) 
   const char* end = node_->text.data() + node_->text.size();
   const bool exact = node_->kind == yaml::Kind::integer && std::from_chars(node_->text.data(), end, value).ec == std::errc{};
   if (exact && value >= range.min && value <= range.max) return value;
-  refuse(want, node_->kind == yaml::Kind::string ? " without quotes" : "");
+  refuse(want, node_->kind == yaml::Kind::string ? "; write it without quotes" : "");
   return std::nullopt;
 }
 
@@ -118,7 +118,7 @@ std::optional<double> Cursor::number(std::string_view want) const {
   const char* end = node_->text.data() + node_->text.size();
   const bool numeric = node_->kind == yaml::Kind::integer || node_->kind == yaml::Kind::floating;
   if (numeric && std::from_chars(node_->text.data(), end, value).ec == std::errc{} && std::isfinite(value)) return value;
-  refuse(want, node_->kind == yaml::Kind::string ? " without quotes" : "");
+  refuse(want, node_->kind == yaml::Kind::string ? "; write it without quotes" : "");
   return std::nullopt;
 }
 
@@ -126,7 +126,7 @@ std::optional<bool> Cursor::boolean() const {
   constexpr std::string_view want = "true or false";
   if (!is_scalar(want)) return std::nullopt;
   if (node_->kind == yaml::Kind::boolean) return node_->text == "true";
-  refuse(want, node_->quoted ? " without quotes" : "");
+  refuse(want, node_->quoted ? "; write it without quotes" : "");
   return std::nullopt;
 }
 
