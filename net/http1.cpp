@@ -74,6 +74,7 @@ Step Http1::advance(Buffer& in, std::string& out) {
     if (out.size() >= output_pause_bytes) return Step::again;
     if (state_ == State::idle) {
       state_ = State::head;
+      wants_head_only_ = false;
       since_ = received_ = loop_.now;
     }
     if (state_ == State::head && !read_head(in, out)) break;
@@ -100,8 +101,9 @@ bool Http1::read_head(Buffer& in, std::string& out) {
     return false;
   }
   if (!refusal) refusal = parse_head(in.view().substr(0, head_bytes_), loop_.limits, head_);
+  // Kept apart from the head's views, which point nowhere once the buffer has grown.
+  wants_head_only_ = in.view().starts_with("HEAD ");
   if (refusal) {
-    head_.method = in.view().starts_with("HEAD ") ? "HEAD" : "";
     refuse(*refusal, out);
     return false;
   }
@@ -188,7 +190,7 @@ void Http1::answer(Buffer& in, std::string& out) {
   ++requests_;
   loop_.counters.requests_http1.add();
   const bool keep_alive = head_.keep_alive && !loop_.response.close && !retired_ && !loop_.draining;
-  const Ending ending{.keep_alive = keep_alive, .say_keep_alive = keep_alive && !head_.http11, .head_only = head_.method == "HEAD"};
+  const Ending ending{.keep_alive = keep_alive, .say_keep_alive = keep_alive && !head_.http11, .head_only = wants_head_only_};
   append_response(out, loop_.response, loop_.date.line(loop_.now), ending);
   in.consume(raw_bytes_);
   scan_.reset();
@@ -209,7 +211,7 @@ void Http1::refuse(const Refusal& refusal, std::string& out) {
   response.content_type = "text/plain; charset=utf-8";
   response.body.assign(refusal.why).append("\n");
   if (refusal.status == 503) response.header("retry-after", "1");
-  append_response(out, response, loop_.date.line(loop_.now), {.keep_alive = false, .head_only = head_.method == "HEAD"});
+  append_response(out, response, loop_.date.line(loop_.now), {.keep_alive = false, .head_only = wants_head_only_});
   state_ = State::over;
   hold(0);
 }
@@ -250,7 +252,6 @@ std::string_view Http1::waiting_for() const {
 
 void Http1::time_out(std::string& out) {
   if (state_ == State::head) {
-    head_.method = {};
     refuse({408, "the header took too long"}, out);
   } else if (state_ == State::body) {
     refuse({408, "the body took too long"}, out);

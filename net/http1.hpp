@@ -52,7 +52,7 @@ class Http1 final : public Session {
   std::size_t held_bytes_ = 0;
   std::uint64_t requests_ = 0;
   bool retired_ = false;
-  bool continue_sent_ = false;
+  bool continue_sent_ = false, wants_head_only_ = false;
 };
 
 }  // namespace portcullis::net
