@@ -16,6 +16,7 @@ using policy::DocumentErrors;
 using policy::DocumentFile;
 
 constexpr std::size_t files_max = 10'000;
+constexpr int readings_max = 5;         // of a directory that is swapped while it is read
 constexpr std::size_t levels_max = 16;  // of folders; deeper is a loop or a mistake
 
 bool is_documents(const fs::path& path) { return path.extension() == ".yaml" || path.extension() == ".yml"; }
@@ -43,6 +44,15 @@ class Reading {
     above_.erase(real);
   }
 
+  // Does every path still lead to the file that was read? Kubernetes swaps `..data` under all of them at once, and half of one
+  // set with half of the next is neither.
+  [[nodiscard]] bool still_there() const {
+    return std::all_of(real_paths_.begin(), real_paths_.end(), [](const auto& each) {
+      std::error_code error;
+      return fs::canonical(each.first, error) == each.second && !error;
+    });
+  }
+
   std::vector<DocumentFile> files;
   DocumentErrors errors;
 
@@ -62,6 +72,8 @@ class Reading {
 
   void file(const fs::path& path, const std::string& name) {
     if (files.size() >= files_max) return refuse(ErrorKind::limit_exceeded, name, "more than " + std::to_string(files_max) + " files");
+    std::error_code gone;
+    real_paths_.emplace_back(path, fs::canonical(path, gone));
     std::ifstream in(path, std::ios::binary);
     DocumentFile read{name, {}};
     std::array<char, 64 * 1024> chunk;
@@ -78,8 +90,9 @@ class Reading {
     files.push_back(std::move(read));
   }
 
-  const policy::DocumentLimits& limits_;
+  policy::DocumentLimits limits_;
   std::set<fs::path> above_;  // folders that are being read
+  std::vector<std::pair<fs::path, fs::path>> real_paths_;
   std::size_t total_ = 0;
 };
 
@@ -91,6 +104,12 @@ tl::expected<std::vector<DocumentFile>, DocumentErrors> read_directory(const fs:
     return tl::unexpected(DocumentErrors{Error{ErrorKind::not_found, directory.string(), "found no such directory"}});
   Reading reading(limits);
   reading.folder(directory, "", 0);
+  for (int count = 1; count < readings_max && !reading.still_there(); ++count) {
+    reading = Reading(limits);
+    reading.folder(directory, "", 0);
+  }
+  if (!reading.still_there())
+    return tl::unexpected(DocumentErrors{Error{ErrorKind::unavailable, directory.string(), "changes faster than it can be read"}});
   if (!reading.errors.empty()) return tl::unexpected(std::move(reading.errors));
   if (reading.files.empty())
     return tl::unexpected(DocumentErrors{Error{ErrorKind::not_found, directory.string(), "found no *.yaml or *.yml file"}});

@@ -25,18 +25,20 @@ namespace fs = std::filesystem;
 constexpr std::uint32_t events =
     IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF;
 constexpr std::size_t folders_max = 1'000;       // watched below one target
+constexpr int settles_max = 10;                  // without end, who writes all the time would never be heard
 constexpr std::chrono::seconds rewatch_time{5};  // how often a folder that went away is looked for
 
 struct Watched {
   Watch::Target target;
-  std::optional<Clock::time_point> due;  // when to call, if nothing further changes
+  std::optional<Clock::time_point> due;    // when to call, if nothing further changes
+  std::optional<Clock::time_point> since;  // of the first change not yet told
 };
 
 }  // namespace
 
 struct Watch::Impl {
   Impl(std::vector<Target> targets, std::chrono::milliseconds wait) : settle(wait) {
-    for (Target& target : targets) watched.push_back({std::move(target), std::nullopt});
+    for (Target& target : targets) watched.push_back({std::move(target), std::nullopt, std::nullopt});
   }
   ~Impl() {
     if (inotify >= 0) close(inotify);
@@ -46,12 +48,20 @@ struct Watch::Impl {
   std::vector<Watched> watched;
   std::chrono::milliseconds settle;
   int inotify = -1, stop = -1;
+  bool started = false;                         // before the thread runs: nothing is a change yet
   std::map<int, std::set<std::size_t>> owners;  // watch descriptor -> targets it stands for
   std::thread thread;
 
+  // A folder that is new after the start may have been filled before it was watched.
   void add_folder(const fs::path& folder, std::size_t target) {
     const int descriptor = inotify_add_watch(inotify, folder.c_str(), events | IN_ONLYDIR);
-    if (descriptor >= 0) owners[descriptor].insert(target);
+    if (descriptor >= 0 && owners[descriptor].insert(target).second && started) change(watched[target]);
+  }
+
+  void change(Watched& each) const {
+    const auto now = Clock::now();
+    if (!each.since) each.since = now;
+    each.due = std::min(now + settle, *each.since + settles_max * settle);
   }
 
   // A file is watched through its folder: editors and Kubernetes replace it by rename. A mounted Secret or ConfigMap is a link
@@ -93,7 +103,7 @@ struct Watch::Impl {
 
   void take(const inotify_event& event) {
     if (event.mask & IN_Q_OVERFLOW) {  // some were lost: everything may have changed
-      for (Watched& each : watched) each.due = Clock::now() + settle;
+      for (Watched& each : watched) change(each);
       return;
     }
     const auto owner = owners.find(event.wd);
@@ -103,7 +113,7 @@ struct Watch::Impl {
       Watched& each = watched[index];
       std::error_code error;
       const bool is_folder = fs::is_directory(each.target.path, error);
-      if (is_folder || name.empty() || name == each.target.path.filename() || name.starts_with("..")) each.due = Clock::now() + settle;
+      if (is_folder || name.empty() || name == each.target.path.filename() || name.starts_with("..")) change(each);
     }
     if (event.mask & IN_IGNORED) owners.erase(owner);
   }
@@ -127,6 +137,7 @@ struct Watch::Impl {
       for (Watched& each : watched) {
         if (!each.due || *each.due > Clock::now()) continue;
         each.due.reset();
+        each.since.reset();
         called = true;
         each.target.changed();
       }
@@ -143,6 +154,7 @@ Result<std::unique_ptr<Watch>> Watch::start(std::vector<Target> targets, std::ch
   impl->stop = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (impl->inotify < 0 || impl->stop < 0) return fail(ErrorKind::unavailable, "inotify", std::strerror(errno));
   impl->add_all();
+  impl->started = true;
   impl->thread = std::thread([state = impl.get()] { state->run(); });
   return std::unique_ptr<Watch>(new Watch(std::move(impl)));
 }
