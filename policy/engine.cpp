@@ -46,8 +46,9 @@ struct RuleUse {
 struct Outcome {
   std::uint64_t round = 0;  // of the judging it belongs to
   Findings findings;
-  Findings before;  // in the old object; filled only when there are findings
-  bool has_before = false;
+  Findings before;         // in the old object; filled only when there are findings
+  std::vector<bool> kept;  // of each finding: it was there before
+  bool is_compared = false;
 };
 
 KindPattern kind_pattern(std::string_view text) {
@@ -264,7 +265,7 @@ Outcome& PolicySnapshot::Impl::evaluate(std::uint32_t rule, const Subject& subje
   Outcome& outcome = scratch.outcomes[rule];
   if (outcome.round == scratch.round) return outcome;
   outcome.round = scratch.round;
-  outcome.has_before = false;
+  outcome.is_compared = false;
   outcome.findings.clear();
   rules[rule].rule->evaluate(subject, facts, outcome.findings);
   return outcome;
@@ -273,13 +274,16 @@ Outcome& PolicySnapshot::Impl::evaluate(std::uint32_t rule, const Subject& subje
 void PolicySnapshot::Impl::report(const Policy& policy, const RuleUse& use, Outcome& outcome, const Subject& subject, KindName judged,
                                   const Facts& facts, Instant now, Scratch::Impl& scratch, Decision& decision) const {
   const CompiledRule& compiled = rules[use.rule];
-  if (subject.operation == Operation::update && subject.old_object.root && !outcome.has_before) {
-    outcome.has_before = true;
+  if (!outcome.is_compared) {
+    outcome.is_compared = true;
     outcome.before.clear();
-    Subject& old_subject = scratch.old_subject;
-    old_subject = subject;
-    old_subject.object = subject.old_object;
-    compiled.rule->evaluate(old_subject, facts, outcome.before);
+    if (subject.operation == Operation::update && subject.old_object.root) {
+      Subject& old_subject = scratch.old_subject;
+      old_subject = subject;
+      old_subject.object = subject.old_object;
+      compiled.rule->evaluate(old_subject, facts, outcome.before);
+    }
+    outcome.kept = unchanged_flaws(outcome.findings, outcome.before, subject);
   }
   const PolicyException* excepted = nullptr;
   for (const PolicyException& exception : documents.exceptions) {
@@ -288,17 +292,17 @@ void PolicySnapshot::Impl::report(const Policy& policy, const RuleUse& use, Outc
       break;
     }
   }
-  for (const Finding& found : outcome.findings.all()) {
+  for (std::size_t i = 0; i < outcome.kept.size(); ++i) {
     PolicyFinding& finding = decision.findings.emplace_back();
     finding.rule = compiled.info->id;
     finding.policy = policy.name;
     finding.mode = use.mode;
-    finding.finding = found;
+    finding.finding = outcome.findings.all()[i];
     if (excepted) {
       finding.exception = excepted->name;
       finding.exception_ends_soon = excepted->expires_at - now <= exception_warning;
     }
-    finding.kept = outcome.has_before && outcome.findings.omitted() == 0 && is_unchanged_flaw(found, outcome.before, subject);
+    finding.kept = outcome.kept[i];
   }
   if (outcome.findings.omitted() > 0)
     decision.notes.push_back(std::string(compiled.info->id) + ": " + std::to_string(outcome.findings.omitted()) +

@@ -2,6 +2,8 @@
 // and an object being deleted may only lose finalizers (threats A2, A70, A71).
 #pragma once
 
+#include <vector>
+
 #include "policy/object/subject.hpp"
 #include "policy/rule/findings.hpp"
 
@@ -11,8 +13,9 @@ namespace portcullis::policy {
 // itself writes (resourceVersion, generation, managedFields, status) does not count.
 bool only_loses_finalizers(const Subject& subject);
 
-// Was the flaw there before, word for word, with every byte of its scope as it is now, and is it multiplied by no more
-// replicas, parallelism or completions than before? `before` is what the same rule finds in the old object.
-bool is_unchanged_flaw(const Finding& now, const Findings& before, const Subject& subject);
+// Which findings of `now` were there before: word for word, at the same place (numbers of list items aside), with every byte
+// of their scope as it is now, and multiplied by no more replicas, parallelism or completions than before. `before` is what
+// the same rule finds in the old object; one of its findings vouches for one of `now`, so that a flaw cannot be copied.
+std::vector<bool> unchanged_flaws(const Findings& now, const Findings& before, const Subject& subject);
 
 }  // namespace portcullis::policy
