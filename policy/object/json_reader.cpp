@@ -231,7 +231,11 @@ class Walk {
     ++node_;
   }
 
-  [[nodiscard]] bool in_metadata() const { return std::string_view(frame_->node->key, frame_->node->key_bytes) == "metadata"; }
+  // The object's own metadata, which the API server writes; an object of that name anywhere else is the author's.
+  [[nodiscard]] bool in_metadata() const {
+    const Node* const node = frame_->node;
+    return node->up != 0 && (node - node->up)->up == 0 && std::string_view(node->key, node->key_bytes) == "metadata";
+  }
 
   void open(ValueKind kind, std::string_view key) {
     const bool own_root = depth_ == 0 || (review_ && depth_ == envelope_depth && (key == "object" || key == "oldObject"));

@@ -215,3 +215,12 @@ TEST_CASE("A37: managedFields is stepped over, and only that of metadata", "[pol
   CHECK(tree->root()["metadata"]["labels"]["a"].text() == "b");
   CHECK(tree->root()["spec"]["managedFields"].size() == 1);
 }
+
+// Anywhere else than where the API server writes it a list of that name would be a place to hide in.
+TEST_CASE("A37: managedFields of another metadata is read", "[policy][value]") {
+  const auto tree =
+      Tree::parse_copy(R"({"spec":{"metadata":{"managedFields":[{"value":"hidden"}]}},"list":[{"metadata":{"managedFields":[2]}}]})");
+  REQUIRE(tree);
+  CHECK(tree->root()["spec"]["metadata"]["managedFields"].at(0)["value"].text() == "hidden");
+  CHECK(tree->root()["list"].at(0)["metadata"]["managedFields"].size() == 1);
+}
