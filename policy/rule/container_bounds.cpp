@@ -32,6 +32,7 @@ constexpr Range ratio_range{1, 1000};
 constexpr std::int64_t ratio_scale = 1000;  // ratios are kept in thousandths: finer than anybody writes one
 constexpr std::size_t resources_max = 8;    // different resources in one rule: each costs stack and time for every container
 constexpr Range require_range{0, 2 * resources_max};
+constexpr std::size_t mended_containers_max = 1'000;  // of one pod: no node runs more, and naming each takes as many steps
 constexpr std::string_view requests = "requests", limits = "limits";
 // Kubernetes caps quantities here; what is at the cap is no amount that anybody meant (threats A75).
 const Quantity quantity_cap = Quantity::of_units(std::numeric_limits<std::int64_t>::max());
@@ -117,6 +118,7 @@ class ContainerBounds final : public Rule {
     for (const PodTemplate& pod : subject.judged().templates) {
       Findings unreadable;
       Amounts shared;
+      if (pod.containers.size() > mended_containers_max) continue;
       if (pod.misplaced || !read(pod.resources, pod.resources, shared, unreadable) || !unreadable.empty()) continue;
       for (const Container& container : pod.containers) {
         if (!container.well_formed || container.kind == ContainerKind::ephemeral) continue;
