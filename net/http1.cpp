@@ -88,6 +88,7 @@ Step Http1::advance(Buffer& in, std::string& out) {
 bool Http1::read_head(Buffer& in, std::string& out) {
   std::optional<Refusal> refusal;
   // RFC 9112 2.2: an empty line before a request is skipped. One, since old clients sent one after a POST.
+  if (requests_ > 0 && scan_.untouched() && in.view() == "\r") return false;  // its other half is on the way
   if (requests_ > 0 && scan_.untouched() && in.view().starts_with("\r\n")) {
     in.consume(2);
     if (in.empty()) {
