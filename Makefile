@@ -2,7 +2,7 @@
 # The work is in scripts/ and CMakePresets.json; this file only names it.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-program build demo test lint asan tsan bench clean
+.PHONY: help setup setup-program build demo test lint asan tsan fuzz bench clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ asan: ## the test suites under AddressSanitizer and UndefinedBehaviorSanitizer
 
 tsan: ## the test suites under ThreadSanitizer
 	@scripts/sanitize.sh tsan
+
+fuzz: ## a minute of libFuzzer for every reader of strangers' bytes
+	@scripts/fuzz.sh
 
 bench: ## measure beside nginx, one core each; writes build/bench.md
 	@scripts/bench.sh
