@@ -18,6 +18,7 @@ import socket
 import ssl
 import subprocess
 import tempfile
+import threading
 import time
 import uuid
 
@@ -140,15 +141,19 @@ class Door:
     def __exit__(self, *_):
         self.stop()
 
-    def stop(self):
-        """Ends the process however busy it is; its files go too. Returns its exit code."""
+    def end(self):
+        """Ends the process, however busy it is, and returns its exit code. What it wrote stays readable."""
         while self.process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
-                self.process.send_signal(signal.SIGTERM)
+                self.process.send_signal(signal.SIGTERM)  # the second one cuts the drain short
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(0.2)
-        shutil.rmtree(self.dir, ignore_errors=True)
         return self.process.returncode
+
+    def stop(self):
+        """The end, and its files go too."""
+        self.end()
+        shutil.rmtree(self.dir, ignore_errors=True)
 
     def write_documents(self, documents, name="documents.yaml"):
         """As editors and kubectl do: a whole new file under the old name."""
@@ -162,7 +167,7 @@ class Door:
     def records(self, kind=None):
         """The decision log so far; a last line that is still being written is not there yet."""
         text = self.audit_log.read_text()
-        lines = text[: text.rfind("\n") + 1].splitlines()
+        lines = text.split("\n")[:-1]
         found = [json.loads(line) for line in lines]
         return [each for each in found if kind in (None, each["kind"])]
 
@@ -360,3 +365,81 @@ def patched(thing, patch):
         else:
             raise AssertionError(f"operation {op}")
     return result[""]
+
+
+# --- Files that change and calls that go on meanwhile ---
+
+
+class Mount:
+    """A directory as Kubernetes mounts a Secret or ConfigMap: files are links into `..data`, a link that is swapped whole."""
+
+    def __init__(self, path, files):
+        self.path = pathlib.Path(path)
+        self.path.mkdir()
+        self.generation = 0
+        self.swap(files)
+        for name in files:
+            os.symlink(f"..data/{name}", self.path / name)
+
+    def swap(self, files):
+        former = self.path / f"..{self.generation}"
+        self.generation += 1
+        fresh = self.path / f"..{self.generation}"
+        fresh.mkdir()
+        for name, source in files.items():
+            if isinstance(source, str):
+                (fresh / name).write_text(source)
+            else:
+                shutil.copy(source, fresh / name)
+        os.symlink(fresh.name, self.path / "..data_tmp")
+        os.rename(self.path / "..data_tmp", self.path / "..data")
+        shutil.rmtree(former, ignore_errors=True)
+
+
+class Traffic:
+    """Threads that POST reviews, half on kept connections, half on a new one each; a context that collects what fails."""
+
+    def __init__(self, door, threads=4, check=None):
+        self.door, self.stopping, self.check = door, threading.Event(), check or self.expect
+        self.calls, self.failures, self.closes, self.lock = 0, [], 0, threading.Lock()
+        self.threads = [threading.Thread(target=self._run, args=(n % 2 == 0,)) for n in range(threads)]
+
+    def __enter__(self):
+        for each in self.threads:
+            each.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        for each in self.threads:
+            each.join()
+
+    @staticmethod
+    def expect(sent, response):
+        """The documents of whoever uses this want two replicas in acme-prod."""
+        return response["allowed"] == (sent["request"]["object"]["spec"]["replicas"] >= 2)
+
+    def _run(self, keep):
+        context = self.door.context()
+        connection = self.door.connect(context)
+        n = 0
+        while not self.stopping.is_set():
+            n += 1
+            sent = review(workload("Deployment", "acme-prod", replicas=1 + n % 2))
+            try:
+                answer = self.door.ask("/validate?timeout=10s", sent, connection)
+                response = answer.response()
+                if response["uid"] != sent["request"]["uid"] or not self.check(sent, response):
+                    raise AssertionError(f"wrong answer {response}")
+                if answer.headers.get("Connection", "").lower() == "close":
+                    with self.lock:
+                        self.closes += 1
+            except Exception as wrong:  # whatever it is, the call failed
+                with self.lock:
+                    self.failures.append(repr(wrong))
+                connection.close()
+            with self.lock:
+                self.calls += 1
+            if not keep:
+                connection.close()
+        connection.close()

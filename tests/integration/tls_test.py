@@ -4,13 +4,11 @@ without one failed call (threats C2, E3, E4, F).
 
 import contextlib
 import json
-import os
 import pathlib
 import shutil
 import ssl
 import subprocess
 import tempfile
-import threading
 import unittest
 
 import harness
@@ -169,72 +167,6 @@ def replace(pair, where):
         fresh.rename(target)
 
 
-class Mount:
-    """A directory as Kubernetes mounts a Secret or ConfigMap: files are links into `..data`, a link that is swapped whole."""
-
-    def __init__(self, path, files):
-        self.path = pathlib.Path(path)
-        self.path.mkdir()
-        self.generation = 0
-        self.swap(files)
-        for name in files:
-            os.symlink(f"..data/{name}", self.path / name)
-
-    def swap(self, files):
-        former = self.path / f"..{self.generation}"
-        self.generation += 1
-        fresh = self.path / f"..{self.generation}"
-        fresh.mkdir()
-        for name, source in files.items():
-            if isinstance(source, str):
-                (fresh / name).write_text(source)
-            else:
-                shutil.copy(source, fresh / name)
-        os.symlink(fresh.name, self.path / "..data_tmp")
-        os.rename(self.path / "..data_tmp", self.path / "..data")
-        shutil.rmtree(former, ignore_errors=True)
-
-
-class Traffic:
-    """Threads that POST reviews, half on kept connections, half on a new one each; a context that collects what fails."""
-
-    def __init__(self, door, threads=4):
-        self.door, self.stopping = door, threading.Event()
-        self.calls, self.failures, self.lock = 0, [], threading.Lock()
-        self.threads = [threading.Thread(target=self._run, args=(n % 2 == 0,)) for n in range(threads)]
-
-    def __enter__(self):
-        for each in self.threads:
-            each.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stopping.set()
-        for each in self.threads:
-            each.join()
-
-    def _run(self, keep):
-        context = self.door.context()
-        connection = self.door.connect(context)
-        n = 0
-        while not self.stopping.is_set():
-            n += 1
-            sent = review(workload("Deployment", "acme-prod", replicas=1 + n % 2))
-            try:
-                response = self.door.validate(sent, connection)
-                if response["uid"] != sent["request"]["uid"] or response["allowed"] != (n % 2 == 1):
-                    raise AssertionError(f"wrong answer {response}")
-            except Exception as wrong:  # whatever it is, the call failed
-                with self.lock:
-                    self.failures.append(repr(wrong))
-                connection.close()
-            with self.lock:
-                self.calls += 1
-            if not keep:
-                connection.close()
-        connection.close()
-
-
 class Rotation(unittest.TestCase):
     def loaded(self, door):
         return door.metric("portcullis_net_certificate_reloads_total", door="webhook", result="loaded")
@@ -248,7 +180,7 @@ class Rotation(unittest.TestCase):
 
     def rotate(self, door, swap):
         pairs = [authority.sign(f"rotated-{n}") for n in range(3)]
-        with Traffic(door) as traffic:
+        with harness.Traffic(door) as traffic:
             harness.eventually(lambda: traffic.calls > 50, what="traffic")
             for n in range(SWAPS):
                 swap(pairs[n % 3])
@@ -269,7 +201,7 @@ class Rotation(unittest.TestCase):
     def test_a_mounted_secret_under_traffic(self):
         def files(pair):
             return {"tls.crt": pair[0], "tls.key": pair[1]}
-        mount = Mount(pathlib.Path(directory.name) / "mounted", files(server))
+        mount = harness.Mount(pathlib.Path(directory.name) / "mounted", files(server))
         with webhook(pair=(mount.path / "tls.crt", mount.path / "tls.key")) as door:
             self.rotate(door, lambda pair: mount.swap(files(pair)))
 
