@@ -40,7 +40,12 @@ class Signals {
     for (const int each : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set_, each);
     pthread_sigmask(SIG_BLOCK, &set_, &before_);
   }
-  ~Signals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  ~Signals() {
+    // Those that came while we were ending would kill us now, and the exit code would say that something went wrong.
+    while (take_within(std::chrono::milliseconds(0)) != 0) {
+    }
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
   Signals(const Signals&) = delete;
   Signals& operator=(const Signals&) = delete;
 
@@ -180,8 +185,9 @@ Result<std::unique_ptr<config::Watch>> start_watch(const ServeOptions& options, 
 void drain(Signals& signals, net::Server& server, const net::Limits& limits, bool wait_for_endpoints) {
   const Deadline begin = Clock::now();
   const Deadline end = begin + limits.drain_time_max;
-  const Deadline earliest = wait_for_endpoints ? begin + limits.drain_delay : begin;
-  server.drain();
+  const std::chrono::seconds delay = wait_for_endpoints ? limits.drain_delay : std::chrono::seconds(0);
+  const Deadline earliest = begin + delay;
+  server.drain(delay);
   while (Clock::now() < end) {
     if (const int signal = signals.take_within(Clock::now() < earliest ? signal_poll : std::chrono::milliseconds(0));
         signal == SIGTERM || signal == SIGINT) {

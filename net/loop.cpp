@@ -108,7 +108,8 @@ Result<void> Loop::prepare() {
   return {};
 }
 
-void Loop::drain() {
+void Loop::drain(std::optional<std::chrono::seconds> delay) {
+  drain_delay_.store(delay.value_or(state_.limits.drain_delay), std::memory_order_relaxed);
   drain_.store(true, std::memory_order_release);
   eventfd_write(wake_.get(), 1);
 }
@@ -319,7 +320,7 @@ void Loop::tick() {
 
 void Loop::tick_drain() {
   const auto drained_for = state_.now - drain_began_;
-  if (drained_for < state_.limits.drain_delay) return;
+  if (drained_for < drain_delay_.load(std::memory_order_relaxed)) return;
   if (!last_called_) {
     last_called_ = true;
     for (std::size_t i = 0; i < parts_.listeners.size(); ++i) accept_from(static_cast<int>(i));  // who waits in the queue is served

@@ -5,11 +5,13 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <random>
 #include <thread>
 #include <vector>
@@ -46,7 +48,7 @@ class Loop {
   static Result<std::unique_ptr<Loop>> start(Parts parts);
   ~Loop();  // stops it and joins; every connection ends
 
-  void drain();  // from any thread
+  void drain(std::optional<std::chrono::seconds> delay);  // from any thread; the limits say how long without one
   [[nodiscard]] const LoopCounters& counters() const { return state_.counters; }
   [[nodiscard]] bool is_drained() const { return drained_.load(std::memory_order_acquire); }  // no listener, no connection
 
@@ -82,6 +84,7 @@ class Loop {
   std::minstd_rand random_;
   Clock::time_point next_tick_{}, drain_began_{};
   bool listeners_watched_ = false, last_called_ = false;
+  std::atomic<std::chrono::seconds> drain_delay_{};  // written before drain_ is set
   std::atomic<bool> stop_{false}, drain_{false}, drained_{false};
   std::thread thread_;
 };

@@ -116,9 +116,9 @@ Result<void> Server::reload_certificate() {
   return {};
 }
 
-void Server::drain() {
+void Server::drain(std::optional<std::chrono::seconds> delay) {
   impl_->draining.store(true);
-  for (const auto& loop : impl_->loops) loop->drain();
+  for (const auto& loop : impl_->loops) loop->drain(delay);
 }
 
 bool Server::wait_until_idle(Deadline deadline) {

@@ -4,6 +4,7 @@
 // What the wire refuses, the limits and their reasons stand in net/limits.hpp; the sources are RFC 9110, 9112, 9113.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -77,8 +78,9 @@ class Server {
   // former generation are no longer taken.
   Result<void> reload_certificate();
   // Graceful end: Request::draining is set, every HTTP/1.1 answer says Connection: close and HTTP/2 gets GOAWAY; new
-  // connections are still taken for limits.drain_delay, then the listeners close and idle connections end.
-  void drain();
+  // connections are still taken for `delay` (by default limits.drain_delay), then the listeners close and idle connections
+  // end. Once a server.
+  void drain(std::optional<std::chrono::seconds> delay = std::nullopt);
   // Returns true once no connection is left, false at the deadline.
   bool wait_until_idle(Deadline deadline);
 

@@ -75,6 +75,17 @@ TEST_CASE("draining ends idle connections late and stuck ones at last", "[net][d
   CHECK(Clock::now() - began < std::chrono::seconds(5));
 }
 
+TEST_CASE("draining without a delay ends idle connections at once", "[net][drain]") {
+  const auto server = start_server({});  // its limits would have it go on for 15 s
+  Client idle(port_of(*server));
+  REQUIRE(!idle.ask(get("/")).empty());
+  const auto began = Clock::now();
+  server->drain(std::chrono::seconds(0));
+  CHECK(idle.receive_all().empty());
+  CHECK(server->wait_until_idle(Clock::now() + std::chrono::seconds(patience_seconds)));
+  CHECK(Clock::now() - began < std::chrono::seconds(5));
+}
+
 TEST_CASE("an old connection is ended at an answer", "[net][drain]") {
   net::ServerOptions options;
   options.limits.connection_age_max = std::chrono::seconds(1);
