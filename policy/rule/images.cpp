@@ -5,6 +5,17 @@
 #include "base/text.hpp"
 
 namespace portcullis::policy {
+namespace {
+
+// What is no reference may be a URL with a password in it, and findings reach logs and terminals. An `@` stands in a reference
+// only before a digest, and a digest that is merely wrong is worth showing.
+std::string shown(std::string_view text) {
+  const std::size_t at = text.rfind('@');
+  const bool may_hold_credentials = at != std::string_view::npos && !text.substr(at + 1).starts_with("sha");
+  return may_hold_credentials ? "text of " + std::to_string(text.size()) + " bytes with an `@` before no digest" : quoted(text);
+}
+
+}  // namespace
 
 void report_no_image(const Image& image, Findings& findings) {
   if (findings.full()) return findings.add({});
@@ -31,7 +42,7 @@ void report_no_image(const Image& image, Findings& findings) {
   }
   findings.add({.what = "unreadable image reference",
                 .where = where,
-                .found = image.value.is(ValueKind::string) ? quoted(image.text()) : std::string(kind_name(image.value.kind())),
+                .found = image.value.is(ValueKind::string) ? shown(image.text()) : std::string(kind_name(image.value.kind())),
                 .wanted = "host/path with an optional :tag and @sha256: with 64 lower-case hex digits",
                 .fix = "write the path in lower case and the host without a trailing dot, all in ASCII",
                 .at = image.value,

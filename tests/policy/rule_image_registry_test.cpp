@@ -61,6 +61,18 @@ TEST_CASE("image-registry", "[policy][rule]") {
   CHECK(judge(*rule, image("r\xc3\xa9gistry.corp/odoo/x")).find("spec.containers[0].image: found `") == 0);
 }
 
+TEST_CASE("image-registry shows no password of a URL where an image should be", "[policy][rule]") {
+  const RulePtr rule = compile("image-registry", allow);
+  for (const std::string_view text : {"https://user:demo-7hQ2@registry.corp/odoo/x", "user:demo-7hQ2@registry.corp/odoo/x:1",
+                                      "https://demo-7hQ2@registry.corp/x@latest"}) {
+    DYNAMIC_SECTION(text) {
+      const auto told = findings(*rule, image(text));
+      REQUIRE(told.size() == 1);
+      CHECK(told[0].found.find("demo-7hQ2") == std::string::npos);
+    }
+  }
+}
+
 TEST_CASE("image-registry knows every door (threats 1, 3, 6, 11)", "[policy][rule]") {
   const RulePtr rule = compile("image-registry", allow);
   const char* const good = "registry.corp/odoo/a";
