@@ -1,7 +1,6 @@
 # Flags that every target of ours gets: warnings as errors, the hardening of a program that strangers talk to, sanitizers.
 add_library(portcullis_options INTERFACE)
-target_compile_options(portcullis_options INTERFACE -Wall -Wextra -Wpedantic -Werror
-  $<$<BOOL:${CMAKE_CXX_COMPILER_LAUNCHER}>:-fdiagnostics-color=auto>)
+target_compile_options(portcullis_options INTERFACE -Wall -Wextra -Wpedantic -Werror)
 if(PORTCULLIS_SANITIZE STREQUAL "thread")
   target_compile_options(portcullis_options INTERFACE -Wno-tsan)  # Asio 1.81's fences
 endif()
