@@ -227,9 +227,13 @@ class SecretReference final : public Rule {
     void volume(Value volume, std::span<const Door> doors) const {
       for (const Value source : volume) {
         if (!source.present()) continue;
-        if (!one_of(source.key(), volume_sources)) unknown(source, volume, "volume source", {});
+        const std::string_view key = source.key();
+        if (key == "name" || key == "persistentVolumeClaim" || key == "configMap" || key == "emptyDir") continue;  // no doors
+        if (!one_of(key, volume_sources)) unknown(source, volume, "volume source", {});
+        for (const Door& door : doors)
+          if (door.path.size() > key.size() && door.path.starts_with(key) && door.path[key.size()] == '.')
+            follow(source, door.path.substr(key.size()), volume);
       }
-      for (const Door& door : doors) follow(volume, door.path, volume);
       const Value secret = volume["secret"];
       if (secret.present() && !secret.is(ValueKind::object)) malformed(secret, "an object");
       if (secret["optional"].present()) optional(secret["optional"], volume);
