@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <unordered_set>
 #include <vector>
 
 #include "base/text.hpp"
@@ -155,10 +156,11 @@ std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::erro
 std::string denial_message(const policy::Decision& decision) {
   if (!decision.limit.empty()) return decision.limit;
   std::vector<std::string> lines;
+  std::unordered_set<std::string> known;  // many policies may each deny a hundred findings
   for (const PolicyFinding& finding : decision.findings) {
     if (finding.weight() != Verdict::deny) continue;
     std::string line = finding_text(finding) + " (policy " + std::string(finding.policy) + ")";
-    if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(std::move(line));
+    if (known.insert(line).second) lines.push_back(std::move(line));
   }
   constexpr std::size_t tail_bytes = 64;
   std::string message = lines.size() == 1 ? "" : std::to_string(lines.size()) + " findings:";

@@ -9,8 +9,9 @@ namespace {
 
 Result<std::string> apply(policy::Value object, const policy::Patch& patch) {
   try {
-    const auto document = nlohmann::json::parse(policy::to_json(object));
-    return document.patch(nlohmann::json::parse(patch.json())).dump();
+    auto document = nlohmann::json::parse(policy::to_json(object));
+    document.patch_inplace(nlohmann::json::parse(patch.json()));
+    return document.dump();
   } catch (const nlohmann::json::exception& error) {
     return fail(ErrorKind::invalid, "patch", std::string("does not apply: ") + error.what());
   }
