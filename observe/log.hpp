@@ -29,7 +29,7 @@ void log(Level level, std::string_view event, std::initializer_list<LogField> fi
 // At most `lines_max` lines of this event a second; the next line says how many were left out.
 void log_limited(Level level, std::string_view event, std::initializer_list<LogField> fields = {}, unsigned lines_max = 10);
 void set_level(Level level);
-bool log_enabled(Level level);  // for fields that are dear to make
+bool log_enabled(Level level);                          // for fields that are dear to make
 bool parse_level(std::string_view word, Level& level);  // debug, info, warn, error
 
 // Lines (without the newline) go to `sink` instead of standard error, one at a time; an empty one restores standard error.

@@ -36,7 +36,8 @@ class Counter {
 // Durations in seconds with fixed bucket bounds; sharded like Counter.
 class Histogram {
  public:
-  static constexpr std::array<double, 12> bounds_seconds{25e-6, 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 50e-3, 250e-3, 1.0};
+  static constexpr std::array<double, 12> bounds_seconds{25e-6,  50e-6, 100e-6, 250e-6, 500e-6, 1e-3,
+                                                         2.5e-3, 5e-3,  10e-3,  50e-3,  250e-3, 1.0};
   void observe(double seconds);
   struct Totals {
     std::array<std::uint64_t, bounds_seconds.size() + 1> counts{};  // not cumulative; the last is above every bound
@@ -66,7 +67,7 @@ class Scrape {
 class Metrics {
  public:
   using Source = std::function<void(Scrape&)>;
-  void add_source(Source source);           // called on the scraping thread; must outlive use
+  void add_source(Source source);            // called on the scraping thread; must outlive use
   [[nodiscard]] std::string expose() const;  // text format 0.0.4
 
  private:

@@ -37,19 +37,19 @@ struct Platform {
   Place place;
   std::string name;
   std::vector<std::string> system_namespaces{"kube-system", "portcullis-system"};  // exact names, never judged
-  std::vector<std::string> environments;  // in the order of promotion; the last is production
+  std::vector<std::string> environments;                                           // in the order of promotion; the last is production
   FailureMode unknown_namespace = FailureMode::deny;
   std::chrono::seconds exception_duration_max = std::chrono::hours(24 * 90);
-  std::vector<std::string> controllers;   // user names whose writes are no releases
+  std::vector<std::string> controllers;  // user names whose writes are no releases
   std::vector<WorkloadKind> workload_kinds;
 };
 
-struct Network {                          // a CIDR; IPv4 as ::ffff:a.b.c.d with 96 added to its length
+struct Network {  // a CIDR; IPv4 as ::ffff:a.b.c.d with 96 added to its length
   std::array<std::uint8_t, 16> address{};
-  std::uint8_t prefix = 0;                // 0..128
+  std::uint8_t prefix = 0;  // 0..128
 };
 
-struct Rate {                             // N requests each `per`
+struct Rate {  // N requests each `per`
   double count = 0;
   std::chrono::nanoseconds per{0};
 };
@@ -60,7 +60,7 @@ std::string_view limit_key_name(LimitKey key);
 struct Limit {
   LimitKey key = LimitKey::address;
   Rate rate;
-  std::uint32_t burst = 1;                // requests at once
+  std::uint32_t burst = 1;  // requests at once
 };
 
 enum class GuardMode { enforce, shadow };
@@ -69,21 +69,21 @@ struct NetworkList {
   Place place;
   std::string name;
   std::vector<Network> networks;
-  double factor = 1;                      // widens the limits keyed by address of who is in it
+  double factor = 1;  // widens the limits keyed by address of who is in it
 };
 
 struct AccessEntry {
   Place place;
   std::vector<std::string> classes;
-  std::vector<std::string> allow, deny;   // names of lists
-  bool default_allow = true;              // what no list decides
+  std::vector<std::string> allow, deny;  // names of lists
+  bool default_allow = true;             // what no list decides
 };
 
 struct ClassOverride {
   Place place;
   std::string name;
   std::optional<std::vector<Limit>> limits;  // replaces the built-in list whole
-  std::optional<double> cost;             // charged to the tenant's bucket
+  std::optional<double> cost;                // charged to the tenant's bucket
   std::optional<GuardMode> mode;
 };
 
@@ -98,8 +98,8 @@ struct TenantGuard {
 
 struct TenantNamespace {
   Place place;
-  std::string name;                       // exact, or a pattern's prefix
-  bool pattern = false;                   // `prefix*`
+  std::string name;      // exact, or a pattern's prefix
+  bool pattern = false;  // `prefix*`
   std::string environment;
   Tenancy tenancy = Tenancy::dedicated;
   std::optional<int> tier;
@@ -112,13 +112,13 @@ struct Tenant {
   int tier = 1;
   std::string time_zone;
   std::vector<TenantNamespace> namespaces;
-  std::vector<std::string> hosts;         // lower case; `*.` leads a wildcard for one label
+  std::vector<std::string> hosts;  // lower case; `*.` leads a wildcard for one label
   std::map<std::string, Quantity> budget;
   std::string owner, alerts;
   std::optional<TenantGuard> guard;
 };
 
-struct PolicyMatch {                      // empty: this part matches everything
+struct PolicyMatch {  // empty: this part matches everything
   std::vector<int> tiers;
   std::vector<std::string> environments, tenants, namespaces, groups;
   std::vector<Tenancy> tenancies;
@@ -146,7 +146,7 @@ struct Policy {
 };
 
 struct ExceptionObject {
-  std::string kind, name;                 // name: exact, or its prefix
+  std::string kind, name;  // name: exact, or its prefix
   bool prefix = false, generated = false;
 };
 
@@ -156,18 +156,18 @@ struct PolicyException {
   std::vector<std::string> rules, tenants, namespaces;
   std::vector<ExceptionObject> objects;
   std::string reason, ticket, approved_by;
-  Instant valid_from{}, expires_at{};     // half-open
+  Instant valid_from{}, expires_at{};  // half-open
 };
 
 struct TrustedProxies {
   std::vector<Network> networks;
-  std::uint32_t hops = 1;                 // proxies that append to X-Forwarded-For, the peer included
+  std::uint32_t hops = 1;  // proxies that append to X-Forwarded-For, the peer included
 };
 
 struct Plan {
   std::string name;
   double factor = 1;
-  std::optional<Limit> tenant;            // the tenant's own bucket
+  std::optional<Limit> tenant;  // the tenant's own bucket
 };
 
 struct GuardPolicy {
@@ -185,11 +185,11 @@ struct GuardPolicy {
 // Everything an operator wrote, whole and free of contradictions.
 struct DocumentSet {
   Platform platform;
-  std::vector<Tenant> tenants;            // by name, as all lists here
+  std::vector<Tenant> tenants;  // by name, as all lists here
   std::vector<Policy> policies;
   std::vector<PolicyException> exceptions;
   std::optional<GuardPolicy> guard_policy;
-  std::string hash;                       // "sha256:<hex>" over the files' names and bytes
+  std::string hash;  // "sha256:<hex>" over the files' names and bytes
 };
 
 }  // namespace portcullis::policy

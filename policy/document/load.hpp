@@ -21,8 +21,8 @@ struct DocumentLimits {
   std::size_t file_bytes_max = 4 * 1024 * 1024;
   std::size_t set_bytes_max = 64 * 1024 * 1024;
   std::size_t depth_max = 32;
-  std::size_t nodes_max = 2'000'000;      // in one file
-  std::size_t aliases_max = 1'000;        // in one file; an alias is refused where its anchor is not closed yet
+  std::size_t nodes_max = 2'000'000;               // in one file
+  std::size_t aliases_max = 1'000;                 // in one file; an alias is refused where its anchor is not closed yet
   std::size_t alias_bytes_max = 16 * 1024 * 1024;  // what anchors and aliases of one file copy, so that a bomb ends at once
 };
 

@@ -11,7 +11,7 @@
 namespace portcullis::policy {
 
 enum class Operation { create, update, remove, connect };  // CREATE, UPDATE, DELETE, CONNECT
-std::string_view operation_name(Operation operation);       // "CREATE", ...
+std::string_view operation_name(Operation operation);      // "CREATE", ...
 
 // `Kind` or `Kind.group`: without a group any group.
 struct KindPattern {

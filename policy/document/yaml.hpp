@@ -25,12 +25,12 @@ struct Pair;
 struct Node {
   Kind kind = Kind::null;
   Span span;
-  std::string text;            // scalar: its text; for typed scalars the JSON token ("true", "511", "1.5")
-  std::string source;          // scalar as written, for messages ("0777", "yes")
+  std::string text;    // scalar: its text; for typed scalars the JSON token ("true", "511", "1.5")
+  std::string source;  // scalar as written, for messages ("0777", "yes")
   bool quoted = false;
-  std::vector<Node> items;     // of a sequence
-  std::vector<Pair> pairs;     // of a mapping, in order
-  [[nodiscard]] const Node* find(std::string_view key) const;   // value of a member; null when absent
+  std::vector<Node> items;                                     // of a sequence
+  std::vector<Pair> pairs;                                     // of a mapping, in order
+  [[nodiscard]] const Node* find(std::string_view key) const;  // value of a member; null when absent
   [[nodiscard]] const Pair* find_pair(std::string_view key) const;
 };
 
@@ -42,7 +42,7 @@ struct Pair {
 
 struct Document {
   Node root;
-  std::size_t index = 0;       // in its file
+  std::size_t index = 0;  // in its file
 };
 
 // All documents of a stream; empty ones are left out. Errors carry "file:line:column".
