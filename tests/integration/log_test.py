@@ -10,6 +10,7 @@ import os
 import pathlib
 import signal
 import tempfile
+import time
 import unittest
 
 import harness
@@ -176,6 +177,7 @@ class Outputs(unittest.TestCase):
             os.close(reading)
             self.lives(door)
             harness.eventually(lambda: door.metric("portcullis_audit_write_errors_total") > 0, what="the count of failed writes")
+            door.process.kill()  # its end is that of the full disk below
 
     def test_closed_standard_output_and_input(self):
         def close():
@@ -183,6 +185,7 @@ class Outputs(unittest.TestCase):
             os.close(1)
         with harness.Door("webhook", DOCUMENTS, certificates=pair, audit_to_stdout=True, stdout=None, preexec=close) as door:
             self.lives(door)
+            door.process.kill()
 
     def test_a_full_disk(self):
         """threats E9."""
@@ -190,6 +193,9 @@ class Outputs(unittest.TestCase):
             self.lives(door)
             harness.eventually(lambda: door.metric("portcullis_audit_write_errors_total") > 0, what="the count of failed writes")
             self.assertEqual(door.get("/healthz").status, 200)
+            started = time.monotonic()
+            self.assertEqual(door.end(), 0)
+            self.assertLess(time.monotonic() - started, 10, "what cannot be written is tried for some seconds, not for ever")
 
     def test_an_input_hash_is_keyed(self):
         key = pathlib.Path(directory.name) / "hash.key"
