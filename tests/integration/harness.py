@@ -119,10 +119,11 @@ class Door:
             command += ["--tls-cert", str(certificate), "--tls-key", str(key)]
             self.trust = authority
         command += [str(option) for option in options]
-        with open(self.stderr_file, "wb") as stderr:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, preexec_fn=preexec,
-                                            env={**os.environ, **(env or {})})
+        self.process = None
         try:
+            with open(self.stderr_file, "wb") as stderr:
+                self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, preexec_fn=preexec,
+                                                env={**os.environ, **(env or {})})
             eventually(lambda: self._ready("metrics") or self.process.poll() is not None, READY_SECONDS_MAX, "readiness")
             if self.process.poll() is not None:
                 raise AssertionError(f"{name} ended with {self.process.returncode}: {self.stderr()}")
@@ -152,7 +153,8 @@ class Door:
 
     def stop(self):
         """The end, and its files go too."""
-        self.end()
+        if self.process:
+            self.end()
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def write_documents(self, documents, name="documents.yaml"):
