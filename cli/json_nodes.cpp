@@ -176,6 +176,7 @@ class Reader {
     std::size_t end = start + 1;
     for (auto each : array) {
       ondemand::value item;
+      // NOLINTNEXTLINE(performance-move-const-arg): simdjson's get() wants an rvalue
       if (const auto error = std::move(each).get(item)) return broken(error);
       auto read_item = read(item, depth + 1);
       if (!read_item) return tl::unexpected(std::move(read_item.error()));

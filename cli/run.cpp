@@ -93,7 +93,7 @@ std::string unknown_option(CLI::App& app, const std::vector<std::string>& words)
     if (word == "--") break;
     if (word.size() < 2 || word.front() != '-') continue;
     const bool is_long = word[1] == '-';
-    const std::string name = is_long ? word.substr(0, word.find('=')) : word.substr(0, 2);
+    std::string name = is_long ? word.substr(0, word.find('=')) : word.substr(0, 2);
     if (!app.get_option_no_throw(name)) return name;
   }
   return {};

@@ -170,7 +170,11 @@ class WebhookHandler final : public net::Handler {
       if (!finding.exception.empty()) exception = finding.exception;
     }
     std::string reason;
-    if (decision_.verdict == policy::Verdict::deny) reason = printable(denial_message(decision_), reason_bytes_max);
+    if (decision_.verdict == policy::Verdict::deny) {
+      reason = denial_message(decision_);
+      std::replace(reason.begin(), reason.end(), '\n', ' ');  // a record is one line
+      reason = printable(reason, reason_bytes_max);
+    }
     audit::AdmissionRecord record;
     record.door = door == Door::validate ? "validate" : "mutate";
     record.uid = review_.uid;

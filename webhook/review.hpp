@@ -25,7 +25,7 @@ struct Review {
 };
 
 // `padded_body`: 64 readable bytes follow its last. `workload_kinds`: the Platform's. Errors (ErrorKind::invalid) are short
-// and show nothing of the request but names of fields.
+// and show of the request only its envelope's words, escaped and cut.
 Result<void> read_review(std::string_view padded_body, std::span<const policy::WorkloadKind> workload_kinds,
                          const policy::WorkBudget& budget, Review& review);
 
