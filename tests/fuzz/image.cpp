@@ -23,6 +23,6 @@ PORTCULLIS_FUZZ_TARGET(input) {
        canonical);
   must(policy::image_matches(*image, repository), "it matches its own name", canonical);
   must(policy::image_matches(*image, repository.substr(0, repository.find('/')) + "/**"), "and all of its host", canonical);
-  must(!policy::image_matches(*image, "elsewhere.example.invalid/**"), "and no other host", canonical);
+  if (host != "elsewhere.example") must(!policy::image_matches(*image, "elsewhere.example/**"), "and no other host", canonical);
   if (middle != std::string_view::npos) static_cast<void>(policy::image_matches(*image, input.substr(middle + 1)));
 }
