@@ -104,6 +104,8 @@ struct PolicySnapshot::Impl {
   // The owner of what is written; sets skipped, tenant and environment. None when nothing is to be judged.
   std::optional<Standing> stand(const Subject& subject, Decision& decision) const;
   void find_unknown_namespace(const Standing& at, const Subject& subject, Decision& decision) const;
+  template <class Each>
+  void for_each_use(const Standing& at, const Subject& subject, bool controller, Scratch::Impl& scratch, const Each& each) const;
   void find_binding(const Standing& at, const Subject& subject, KindName judged, Scratch::Impl& scratch) const;
   Facts facts(const Standing& at, const Subject& subject) const;
   Outcome& evaluate(std::uint32_t rule, const Subject& subject, const Facts& facts, Scratch::Impl& scratch) const;
@@ -309,26 +311,31 @@ void PolicySnapshot::Impl::report(const Policy& policy, const RuleUse& use, Outc
                              " further findings are not listed");
 }
 
+// Calls each(policy, use, facts, judged kind) for every rule of every binding policy that judges this write.
+template <class Each>
+void PolicySnapshot::Impl::for_each_use(const Standing& at, const Subject& subject, bool controller, Scratch::Impl& scratch,
+                                        const Each& each) const {
+  ++scratch.round;
+  scratch.outcomes.resize(rules.size());
+  const Facts known = facts(at, subject);
+  const KindName judged = judged_kind(subject, known.workload_kinds);
+  const bool workload = is_workload(judged, known.workload_kinds);
+  find_binding(at, subject, judged, scratch);
+  for (const std::uint32_t index : scratch.binding)
+    for (const RuleUse& use : uses[index])
+      if (rules[use.rule].judges(subject, judged, workload, controller)) each(documents.policies[index], use, known, judged);
+}
+
 void PolicySnapshot::judge(const Subject& subject, Instant now, Scratch& outer, Decision& decision) const {
   decision.clear();
-  const std::optional<Standing> at = impl_->stand(subject, decision);
-  if (at) {
-    Scratch::Impl& scratch = *outer.impl_;
-    ++scratch.round;
-    scratch.outcomes.resize(impl_->rules.size());
-    const Facts facts = impl_->facts(*at, subject);
-    const KindName judged = judged_kind(subject, facts.workload_kinds);
-    const bool workload = is_workload(judged, facts.workload_kinds);
-    const bool controller = is_controller(subject.user);
-    impl_->find_binding(*at, subject, judged, scratch);
-    for (const std::uint32_t index : scratch.binding) {
-      for (const RuleUse& use : impl_->uses[index]) {
-        if (!impl_->rules[use.rule].judges(subject, judged, workload, controller)) continue;
-        Outcome& outcome = impl_->evaluate(use.rule, subject, facts, scratch);
-        if (!outcome.findings.empty())
-          impl_->report(impl_->documents.policies[index], use, outcome, subject, judged, facts, now, scratch, decision);
-      }
-    }
+  Scratch::Impl& scratch = *outer.impl_;
+  if (const std::optional<Standing> at = impl_->stand(subject, decision)) {
+    impl_->for_each_use(*at, subject, is_controller(subject.user), scratch,
+                        [&](const Policy& policy, const RuleUse& use, const Facts& facts, KindName judged) {
+                          Outcome& outcome = impl_->evaluate(use.rule, subject, facts, scratch);
+                          if (!outcome.findings.empty())
+                            impl_->report(policy, use, outcome, subject, judged, facts, now, scratch, decision);
+                        });
     std::stable_sort(decision.findings.begin(), decision.findings.end(),
                      [](const PolicyFinding& a, const PolicyFinding& b) { return a.finding.at.node() < b.finding.at.node(); });
   }
@@ -343,23 +350,14 @@ void PolicySnapshot::mend(const Subject& subject, Instant, Scratch& outer, Patch
   const std::optional<Standing> at = impl_->stand(subject, decision);
   if (!at) return;
   Scratch::Impl& scratch = *outer.impl_;
-  ++scratch.round;
-  scratch.outcomes.resize(impl_->rules.size());
-  const Facts facts = impl_->facts(*at, subject);
-  const KindName judged = judged_kind(subject, facts.workload_kinds);
-  const bool workload = is_workload(judged, facts.workload_kinds);
-  const bool controller = is_controller(subject.user);
-  impl_->find_binding(*at, subject, judged, scratch);
-  for (const std::uint32_t index : scratch.binding) {
-    for (const RuleUse& use : impl_->uses[index]) {
-      // A policy in audit looks on; it changes nothing.
-      if (!use.inject || use.mode == Mode::audit || !impl_->rules[use.rule].judges(subject, judged, workload, controller)) continue;
-      Outcome& outcome = scratch.outcomes[use.rule];
-      if (outcome.round == scratch.round) continue;
-      outcome.round = scratch.round;
-      impl_->rules[use.rule].rule->mend(subject, facts, patch);
-    }
-  }
+  impl_->for_each_use(*at, subject, is_controller(subject.user), scratch,
+                      [&](const Policy&, const RuleUse& use, const Facts& facts, KindName) {
+                        if (!use.inject || use.mode == Mode::audit) return;  // a policy in audit looks on; it changes nothing
+                        Outcome& outcome = scratch.outcomes[use.rule];
+                        if (outcome.round == scratch.round) return;
+                        outcome.round = scratch.round;
+                        impl_->rules[use.rule].rule->mend(subject, facts, patch);
+                      });
 }
 
 }  // namespace portcullis::policy
