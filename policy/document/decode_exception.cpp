@@ -32,7 +32,7 @@ std::vector<std::string> read_rules(const Cursor& at) {
       item.say("found " + quoted(*id) + ", want a rule's id: an exception takes no wildcard here");
     } else if (!find_rule(*id)) {
       const auto ids = rule_ids();
-      item.say("found the unknown rule " + quoted(*id) + ", want one of `portcullis rules list`" + did_you_mean(*id, ids));
+      item.say("found the unknown rule " + quoted(*id) + ", want one of " + rule_id_list() + did_you_mean(*id, ids));
     }
     out.push_back(*id);
   }

@@ -171,7 +171,7 @@ PolicyRule read_rule(const Cursor& at) {
     info = find_rule(*id);
     if (!info) {
       const auto ids = rule_ids();
-      at["id"].say("found the unknown rule " + quoted(*id) + ", want one of `portcullis rules list`" + did_you_mean(*id, ids));
+      at["id"].say("found the unknown rule " + quoted(*id) + ", want one of " + rule_id_list() + did_you_mean(*id, ids));
     }
   }
   if (info) {

@@ -30,6 +30,15 @@ std::vector<std::string_view> rule_ids() {
   return ids;
 }
 
+std::string rule_id_list() {
+  std::string list;
+  for (const RuleInfo* info : all_rules()) {
+    if (!list.empty()) list += ", ";
+    list += info->id;
+  }
+  return list;
+}
+
 void Rule::mend(const Subject&, const Facts&, Patch&) const {}
 
 }  // namespace portcullis::policy

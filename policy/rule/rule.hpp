@@ -60,5 +60,6 @@ struct RuleInfo {
 std::span<const RuleInfo* const> all_rules();
 const RuleInfo* find_rule(std::string_view id);  // null when unknown
 std::vector<std::string_view> rule_ids();
+std::string rule_id_list();  // "anti-affinity, container-bounds, ..." for messages
 
 }  // namespace portcullis::policy

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "policy/document/load.hpp"
+#include "policy/rule/rule.hpp"
 #include "tests/catch.hpp"
 
 using namespace portcullis;
@@ -221,8 +222,9 @@ TEST_CASE("refusals of a Policy", "[policy][document]") {
       {document("Policy", "{rules: []}"), "x.yaml:4:15 spec.rules: found an empty list, want a list of rules, each with its `id`"},
       {document("Policy", "{rules: [{}]}"), "x.yaml:4:16 spec.rules[0].id: found nothing, want a rule's id such as container-bounds"},
       {document("Policy", "{rules: [{id: image-digst}]}"),
-       "x.yaml:4:21 spec.rules[0].id: found the unknown rule `image-digst`, want one of `portcullis rules list` (did you mean "
-       "`image-digest`?)"},
+       "x.yaml:4:21 spec.rules[0].id: found the unknown rule `image-digst`, want one of " + rule_id_list() +
+           " (did you mean "
+           "`image-digest`?)"},
       {document("Policy", "{mode: enforced, failureMode: open, rules: [{id: image-digest, mode: off}]}"),
        "x.yaml:4:14 spec.mode: found `enforced`, want enforce, warn or audit (did you mean `enforce`?)\n"
        "x.yaml:4:37 spec.failureMode: found `open`, want deny, warn or allow\n"
@@ -290,8 +292,10 @@ TEST_CASE("refusals of a PolicyException", "[policy][document]") {
        "x.yaml:4:7 spec.expiresAt: found nothing, want an instant with its offset such as 2026-11-20T00:00:00+01:00"},
       {exception("rules: [\"*\", image-digets]"),
        "x.yaml:4:16 spec.rules[0]: found `*`, want a rule's id: an exception takes no wildcard here\n"
-       "x.yaml:4:21 spec.rules[1]: found the unknown rule `image-digets`, want one of `portcullis rules list` (did you mean "
-       "`image-digest`?)"},
+       "x.yaml:4:21 spec.rules[1]: found the unknown rule `image-digets`, want one of " +
+           rule_id_list() +
+           " (did you mean "
+           "`image-digest`?)"},
       {exception("match: {tenants: [\"*\"], namespaces: [acme-*], objects: [{kind: deployment, name: \"*\"}]}"),
        "x.yaml:4:26 spec.match.tenants[0]: found `*`, want a tenant's name without a wildcard\n"
        "x.yaml:4:45 spec.match.namespaces[0]: found `acme-*`, want a namespace's name without a wildcard\n"
