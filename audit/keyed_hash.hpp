@@ -10,7 +10,7 @@
 
 #include "base/result.hpp"
 
-typedef struct evp_mac_ctx_st EVP_MAC_CTX;
+using EVP_MAC_CTX = struct evp_mac_ctx_st;
 
 namespace portcullis::audit {
 

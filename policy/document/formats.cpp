@@ -228,7 +228,7 @@ Result<Network> parse_network(std::string_view text) {
 
 bool is_zone(std::string_view name) {
   try {
-    return date::get_tzdb().zones.size() > 0 && date::locate_zone(name) != nullptr;
+    return !date::get_tzdb().zones.empty() && date::locate_zone(name) != nullptr;
   } catch (const std::runtime_error&) {  // the library's word for an unknown name
     return false;
   }

@@ -103,7 +103,7 @@ std::optional<Integer> split_integer(std::string_view text) {
   if (text.size() > 1 && text.front() == '0') {
     out.prefixed = true;
     const char mark = static_cast<char>(text[1] | 0x20);
-    out.base = mark == 'x' ? 16 : mark == 'b' ? 2 : mark == 'o' ? 8 : 8;
+    out.base = mark == 'x' ? 16 : mark == 'b' ? 2 : 8;
     text.remove_prefix(mark == 'x' || mark == 'b' || mark == 'o' ? 2 : 1);
   }
   if (text.empty() || text.front() == '-' || text.front() == '+') return std::nullopt;

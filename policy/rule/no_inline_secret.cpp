@@ -242,10 +242,9 @@ class NoInlineSecret final : public Rule {
       const std::string_view flag = text_of(before);
       const std::string_view name = flag.substr(std::min(flag.find_first_not_of('-'), flag.size()));
       found.name = flag;
-      if (flag.find('=') == flag.npos && text.front() != '-' && detectors_.named_credential(name, text)) {
-        sightings.add(found);
-      } else if (flag == "-w" && arguments.are_odoos(node - node->up) && !is_digits(text) &&
-                 detectors_.named_credential("db_password", text)) {
+      const bool by_name = flag.find('=') == flag.npos && text.front() != '-' && detectors_.named_credential(name, text);
+      if (by_name ||
+          (flag == "-w" && arguments.are_odoos(node - node->up) && !is_digits(text) && detectors_.named_credential("db_password", text))) {
         sightings.add(found);
       } else if (flag == "-u" || flag == "--user") {
         const std::size_t colon = text.find(':');
