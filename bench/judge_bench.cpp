@@ -52,12 +52,15 @@ std::shared_ptr<const policy::PolicySnapshot> snapshot(int only = -1, int more_p
     if (only < 0 || rule == only) text += "    - " + std::string(rules[rule]) + "\n";
   for (int i = 0; i < more_tenants; ++i) {
     const std::string name = "tenant-" + std::to_string(i);
-    text += "---\napiVersion: portcullis.dev/v1\nkind: Tenant\nmetadata: {name: " + name +
-            "}\nspec: {tier: 2, timeZone: UTC, namespaces: [{name: " + name + "-prod, environment: production, tenancy: dedicated}]}\n";
+    text.append("---\napiVersion: portcullis.dev/v1\nkind: Tenant\nmetadata: {name: ").append(name);
+    text.append("}\nspec: {tier: 2, timeZone: UTC, namespaces: [{name: ").append(name);
+    text.append("-prod, environment: production, tenancy: dedicated}]}\n");
   }
-  for (int i = 0; i < more_policies; ++i)
-    text += "---\napiVersion: portcullis.dev/v1\nkind: Policy\nmetadata: {name: p" + std::to_string(i) + "}\nspec: {match: {tiers: [" +
-            std::to_string(2 + i % 2) + "]}, rules: [{id: replica-floor, with: {min: " + std::to_string(2 + i % 90) + "}}]}\n";
+  for (int i = 0; i < more_policies; ++i) {
+    text.append("---\napiVersion: portcullis.dev/v1\nkind: Policy\nmetadata: {name: p").append(std::to_string(i));
+    text.append("}\nspec: {match: {tiers: [").append(std::to_string(2 + i % 2));
+    text.append("]}, rules: [{id: replica-floor, with: {min: ").append(std::to_string(2 + i % 90)).append("}}]}\n");
+  }
   auto documents = policy::load_documents({{"bench.yaml", text}});
   if (!documents) throw std::runtime_error(documents.error().front().message());
   auto compiled = policy::PolicySnapshot::compile(std::move(*documents));

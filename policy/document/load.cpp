@@ -67,7 +67,7 @@ bool decode_document(const Cursor& document, Draft& draft) {
 struct Position {
   std::string_view file;
   std::uint64_t line = 0, column = 0;
-  auto operator<=>(const Position&) const = default;
+  auto operator<=>(const Position&) const = default;  // NOLINT(modernize-use-nullptr): of the literal 0 it compares with
 };
 
 std::uint64_t take_number(std::string_view& text) {
