@@ -13,7 +13,8 @@ for suite in "${suites[@]}"; do
 done
 cmake --build --preset "$preset" --target "${targets[@]}"
 # A report is a failure, not a line in a log. TSan and a kernel that randomises more address bits than it knows: -R.
-export ASAN_OPTIONS=halt_on_error=1:detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1
+# No detect_stack_use_after_return: g++ 12 puts objects of 64-byte alignment anywhere on its false stack.
+export ASAN_OPTIONS=halt_on_error=1:detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=0
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 runner=()
