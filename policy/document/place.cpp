@@ -3,7 +3,7 @@
 namespace portcullis::policy {
 
 std::string Place::text() const {
-  const std::string name = file ? *file : std::string();
+  std::string name = file ? *file : std::string();
   if (span.line == 0) return name;
   return name + ":" + std::to_string(span.line) + ":" + std::to_string(span.column);
 }
