@@ -74,28 +74,16 @@ std::vector<std::string> warnings(const policy::Decision& decision) {
   return all;
 }
 
-// The ids of rules with findings that were shown or logged, each once, in order.
-std::string rule_list(const policy::Decision& decision) {
-  std::vector<std::string_view> ids;
-  for (const PolicyFinding& finding : decision.findings)
-    if (std::find(ids.begin(), ids.end(), finding.rule) == ids.end()) ids.push_back(finding.rule);
+// What `word` says of each finding, each once, in the findings' order; findings of which it says nothing are left out.
+std::string list_of(const policy::Decision& decision, std::string_view PolicyFinding::*word) {
+  std::vector<std::string_view> words;
   std::string list;
-  for (const std::string_view id : ids) {
+  for (const PolicyFinding& finding : decision.findings) {
+    const std::string_view each = finding.*word;
+    if (each.empty() || std::find(words.begin(), words.end(), each) != words.end()) continue;
+    words.push_back(each);
     if (!list.empty()) list += ',';
-    list += id;
-  }
-  return list;
-}
-
-std::string exception_list(const policy::Decision& decision) {
-  std::vector<std::string_view> names;
-  for (const PolicyFinding& finding : decision.findings)
-    if (!finding.exception.empty() && std::find(names.begin(), names.end(), finding.exception) == names.end())
-      names.push_back(finding.exception);
-  std::string list;
-  for (const std::string_view name : names) {
-    if (!list.empty()) list += ',';
-    list += name;
+    list += each;
   }
   return list;
 }
@@ -120,8 +108,8 @@ void append_annotations(std::string& body, const policy::Subject& subject, const
   append_annotation(body, "policy-hash", policy_hash);
   if (!decision.limit.empty()) append_annotation(body, "findings", "work-budget");
   if (!decision.findings.empty()) {
-    append_annotation(body, "findings", rule_list(decision));
-    append_annotation(body, "exception", exception_list(decision));
+    append_annotation(body, "findings", list_of(decision, &PolicyFinding::rule));
+    append_annotation(body, "exception", list_of(decision, &PolicyFinding::exception));
   }
   const policy::Value annotations = subject.judged().annotations;
   if (annotations.present()) {
