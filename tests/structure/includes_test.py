@@ -14,12 +14,15 @@ FOLDERS = {
     "config": ["base", "observe", "policy"],
     "net": ["base", "observe"],
     "audit": ["base", "observe", "policy"],
-    "webhook": ["base", "observe", "net", "policy", "config", "audit"],
+    "kube": ["base", "observe", "net", "policy"],
+    "webhook": ["base", "observe", "net", "kube", "policy", "config", "audit"],
     "guard": ["base", "observe", "net", "policy", "config", "audit"],
-    "cli": ["base", "observe", "policy", "config", "net", "audit", "webhook", "guard"],
+    "cli": ["base", "observe", "policy", "config", "net", "audit", "kube", "webhook", "guard"],
 }
 # Of policy, audit sees the decision alone.
 ONLY = {("audit", "policy"): {"policy/decision.hpp"}}
+# Of policy, kube sees what objects mean, and no rule.
+ONLY_BELOW = {("kube", "policy"): "policy/object/"}
 # A library is known by how its headers are named in an #include.
 LIBRARIES = {
     "expected": r"tl/",
@@ -42,6 +45,7 @@ USES = {
     "config": ["expected"],
     "net": ["expected", "boost", "openssl", "nghttp2"],
     "audit": ["expected", "nlohmann", "openssl"],
+    "kube": ["expected", "simdjson", "nlohmann"],
     "webhook": ["expected", "simdjson", "nlohmann"],
     "guard": ["expected", "nlohmann"],
     "cli": list(LIBRARIES),
@@ -81,6 +85,7 @@ class Includes(unittest.TestCase):
                     allowed = ONLY.get((folder, target))
                     if allowed and folder != target:
                         self.assertIn(name, allowed)
+                    self.assertTrue(name.startswith(ONLY_BELOW.get((folder, target), "")))
 
     def test_no_part_of_policy_knows_the_engine(self):
         for _, path, text in files():
