@@ -1,5 +1,5 @@
 // A thread of its own for what waits: one io_context, coroutines that start on it and stay on it. The doors' loops never
-// wait; they hand work over with post() and get told through a Waker (net/server.hpp).
+// wait; they hand work over with post() and get told through a Waker (net/waker.hpp).
 #pragma once
 
 #include <chrono>
