@@ -17,7 +17,9 @@
 namespace portcullis::cli {
 namespace {
 
-const std::array<const Command*, 5> commands{&check_command, &config_validate_command, &guard_command, &version_command, &webhook_command};
+const Command* const commands[]{
+    &check_command, &config_validate_command, &guard_command, &render_crds_command, &version_command, &webhook_command,
+};
 
 constexpr std::string_view root_examples =
     "  portcullis check --config documents/ manifests/\n"
