@@ -17,7 +17,8 @@
 namespace portcullis::cli {
 namespace {
 
-const std::array<const Command*, 5> commands{&check_command, &config_validate_command, &guard_command, &version_command, &webhook_command};
+const std::array commands{&certs_expires_command,   &certs_init_command, &certs_inspect_command, &check_command,
+                          &config_validate_command, &guard_command,      &version_command,       &webhook_command};
 
 constexpr std::string_view root_examples =
     "  portcullis check --config documents/ manifests/\n"
