@@ -1,5 +1,5 @@
 // Which certificates a TLS server shows, trusted or not: for tools that look at them. Nothing is sent but the handshake.
-// Waits; not for a loop.
+// Waits; not for a loop. Wants SIGPIPE ignored, as the program does.
 #pragma once
 
 #include <string>

@@ -1,6 +1,8 @@
 // An authority of one's own, and what certificates say.
 #include "net/certificate.hpp"
 
+#include <csignal>
+
 #include "net/certificate_authority.hpp"
 #include "net/peer_certificate.hpp"
 #include "net/server.hpp"
@@ -153,4 +155,32 @@ TEST_CASE("a server's certificates are fetched untrusted", "[net][certificate]")
 TEST_CASE("what reads as an endpoint", "[net][certificate]") {
   for (const char* text : {"127.0.0.1:8443", "[::1]:8443", "localhost:1", "a.svc:443"}) CHECK(net::is_endpoint(text));
   for (const char* text : {"tls.crt", "tls.crt:", ":8443", "dir/tls:8443", "a:b", "a:123456", ""}) CHECK_FALSE(net::is_endpoint(text));
+}
+
+TEST_CASE("a door opens with a pair from memory, and none before", "[net][certificate]") {
+  std::signal(SIGPIPE, SIG_IGN);  // as the program does
+  net::ServerOptions options;
+  options.door = "webhook";
+  options.listen = {{"127.0.0.1", 0}};
+  options.tls = net::TlsFiles{};
+  options.threads = 1;
+  const auto server = net::Server::start(std::move(options), [](unsigned) { return std::make_unique<Silent>(); }).value();
+  const std::string endpoint = "127.0.0.1:" + std::to_string(server->addresses().front().port);
+  CHECK_FALSE(net::fetch_certificates(endpoint, "", Clock::now() + 30s).has_value());
+  CHECK(server->stats().certificate_not_after == 0);
+  CHECK(server->reload_certificate().has_value());
+
+  const net::PemPair root = authority(), pair = leaf(root), other = leaf(root), stale = leaf(root, -1s);
+  CHECK(server->use_certificate({pair.certificate, other.key}).error().message() == "key: cannot be used: key values mismatch");
+  CHECK(server->use_certificate(stale).error().message().find("certificate: the certificate expired at ") == 0);
+  CHECK_FALSE(net::fetch_certificates(endpoint, "", Clock::now() + 30s).has_value());
+
+  REQUIRE(server->use_certificate({pair.certificate + root.certificate, pair.key}).has_value());
+  CHECK(net::fetch_certificates(endpoint, "", Clock::now() + 30s).value() == pair.certificate + root.certificate);
+  REQUIRE(server->use_certificate(other).has_value());
+  CHECK(net::fetch_certificates(endpoint, "", Clock::now() + 30s).value() == other.certificate);
+  CHECK_FALSE(server->use_certificate(stale).has_value());
+  CHECK(net::fetch_certificates(endpoint, "", Clock::now() + 30s).value() == other.certificate);
+  CHECK(server->stats().certificate_reloads == 2);
+  CHECK(server->stats().certificate_reload_failures == 3);
 }
