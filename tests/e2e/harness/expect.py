@@ -2,6 +2,8 @@
 user and an auditor would see: status, message, causes, warnings, and the audit annotations in the API server's audit log.
 """
 
+import contextlib
+
 DEVELOPER = "dev@acme.example"
 
 
@@ -14,6 +16,15 @@ class Gatekeeper:
         if (DEVELOPER, namespace) not in self.cluster.bound:
             self.cluster.namespace(namespace)
         return self.cluster.tenant_user(DEVELOPER, [namespace])
+
+    @contextlib.contextmanager
+    def policy(self, kind, name, **spec):
+        """One more document for the time of the context."""
+        self.gate.extend(f"extra-{name}.yaml", [{"apiVersion": "portcullis.dev/v1", "kind": kind, "metadata": {"name": name}, "spec": spec}])
+        try:
+            yield
+        finally:
+            self.gate.extend(f"extra-{name}.yaml", None)
 
     def annotations(self, answer):
         """Our audit annotations by their short names, from the audit log."""

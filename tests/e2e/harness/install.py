@@ -20,21 +20,22 @@ class Gate:
 
     def __init__(self, cluster, documents, replicas=2, components=("webhook",)):
         self.cluster, self.replicas, self.components = cluster, replicas, components
+        self.documents, self.extras = documents, {}
         self.dir = cluster.dir / "overlay"
         self.dir.mkdir()
         subprocess.run([str(tools.ROOT / "certs/make-cluster-certs.sh"), str(self.dir / "certs"), NAMESPACE], check=True, capture_output=True)
-        self._overlay(documents)
+        self._overlay()
         self.kubelet = Kubelet(cluster)
         cluster.kubectl("apply", "-k", self.dir / "gate", "-l", "app.kubernetes.io/component!=admission")
         self.wait_ready()
         cluster.kubectl("apply", "-k", self.dir / "gate")
         self.wait_effective()
 
-    def _overlay(self, documents):
+    def _overlay(self):
         gate = self.dir / "gate"
         shutil.rmtree(gate, ignore_errors=True)
         gate.mkdir()
-        names = self._documents(documents, gate)
+        names = self._write(self.documents, gate) + self._write(self.extras, gate)
         patches = [{"target": {"kind": "Deployment", "name": f"portcullis-{door}"},
                     "patch": json.dumps([{"op": "replace", "path": "/spec/replicas", "value": self.replicas if door in self.components else 0}])}
                    for door in ("webhook", "guard")]
@@ -45,7 +46,7 @@ class Gate:
             "generatorOptions": {"disableNameSuffixHash": True}}))
 
     @staticmethod
-    def _documents(documents, directory):
+    def _write(documents, directory):
         """`documents`: a directory of YAML, or {file name: [documents]}."""
         if isinstance(documents, (str, pathlib.Path)):
             files = sorted(pathlib.Path(documents).glob("*.yaml"))
@@ -80,11 +81,21 @@ class Gate:
             found |= {line.split()[1] for line in text.splitlines() if line.startswith("documents ")}
         return found
 
-    def document(self, documents):
-        """Changes the documents in place and waits until every replica judges by the new ones."""
+    def extend(self, file, content):
+        """Adds a file of documents, or takes it away, and waits until every replica judges by the new set."""
+        if content is None:
+            self.extras.pop(file, None)
+        else:
+            self.extras[file] = content
+        self.change()
+
+    def change(self, documents=None):
+        """Writes the documents anew and waits until every replica judges by them."""
         before = self.hashes()
-        self._overlay(documents)
-        self.cluster.kubectl("apply", "-k", self.dir / "gate")
+        if documents is not None:
+            self.documents = documents
+        self._overlay()
+        self.cluster.kubectl("apply", "-k", self.dir / "gate", "-l", "app.kubernetes.io/component!=admission")
         wait.until(lambda: len(self.hashes()) == 1 and self.hashes() != before, 30, "the new documents in every replica")
 
     def decisions(self, **wanted):
