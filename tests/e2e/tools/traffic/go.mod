@@ -1,3 +1,3 @@
 module portcullis.dev/e2e/traffic
 
-go 1.24
+go 1.25
