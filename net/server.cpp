@@ -10,6 +10,7 @@
 #include "net/listen_address.hpp"
 #include "net/loop.hpp"
 #include "net/tls_context.hpp"
+#include "net/waker.hpp"
 #include "observe/log.hpp"
 
 namespace portcullis::net {
@@ -62,11 +63,15 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, const Handl
   }
   Impl* const shared = impl.get();
   for (unsigned i = 0; i < threads; ++i) {
+    auto waker = std::make_shared<Waker>();
+    auto handler = factory(i);
+    handler->attach(waker);
     auto loop = Loop::start({
         .door = wanted.door,
         .limits = wanted.limits,
         .listeners = std::move(listeners[i]),
-        .handler = factory(i),
+        .handler = std::move(handler),
+        .waker = std::move(waker),
         .tls = wanted.tls ? &impl->tls : nullptr,
         .on_quiet =
             [shared] {
