@@ -18,8 +18,8 @@ namespace portcullis::cli {
 namespace {
 
 const Command* const commands[]{
-    &check_command,   &config_validate_command, &guard_command, &render_crds_command, &render_webhook_config_command,
-    &version_command, &webhook_command,
+    &certs_expires_command, &certs_init_command,  &certs_inspect_command,         &check_command,   &config_validate_command,
+    &guard_command,         &render_crds_command, &render_webhook_config_command, &version_command, &webhook_command,
 };
 
 constexpr std::string_view root_examples =
