@@ -17,37 +17,14 @@
 #include "base/clock.hpp"
 #include "kube/api.hpp"
 #include "kube/cluster_snapshot.hpp"
+#include "kube/intake.hpp"
+#include "kube/reflector.hpp"
 #include "kube/usage_observer.hpp"
+#include "kube/wanted.hpp"
 #include "net/background.hpp"
 #include "observe/metrics.hpp"
 
 namespace portcullis::kube {
-
-// A custom resource that holds a pod template (Platform's workloadKinds).
-struct TemplatedKind {
-  std::string group, version, kind;
-  std::vector<std::string> pod_template;  // path by component: {"spec", "template"}
-  std::vector<std::string> replicas;      // empty: the kind has none
-  friend bool operator==(const TemplatedKind&, const TemplatedKind&) = default;
-};
-
-// What the documents in force need to know.
-struct Wanted {
-  std::set<policy::FactKind> facts;  // budgets are not watched but published (Cluster::publish_budgets)
-  // Resources whose objects use budgets, by their names: "pods", "persistentvolumeclaims", "services", "deployments.apps" for
-  // count/deployments.apps, and so on. What the API server does not serve counts as none.
-  std::set<std::string> counted;
-  std::vector<TemplatedKind> workload_kinds;
-  friend bool operator==(const Wanted&, const Wanted&) = default;
-};
-
-// How objects become usage: policy/object/usage.hpp, handed in.
-struct UsageFunctions {
-  // Of one object of `resource` ("pods", "services", "deployments.apps") at wall time `now`.
-  std::function<policy::Usage(std::string_view resource, policy::Value object, Instant now)> of_object;
-  // Of one pod that `holder` (what has metadata and spec of a pod template) makes.
-  std::function<policy::Usage(policy::Value holder)> of_template;
-};
 
 struct ClusterOptions {
   UsageFunctions usage;
@@ -60,16 +37,17 @@ struct ClusterOptions {
 // One watched resource, for readiness, metrics and doctor.
 struct ResourceStatus {
   std::string resource;
-  bool wanted = true;
   bool served = true;     // false: the API server does not know it (its CRD is not installed); it counts as empty
   bool synced = false;    // a whole list has been seen since the start
   Clock::duration age{};  // since the last proof of progress; meaningless before synced
   std::string version;
   std::uint64_t objects = 0, unreadable = 0;
+  Reflector::Counts counts;
   std::string trouble;  // why it is not synced or not going on: "403 Forbidden: want list and watch of pods", ""
 };
 
 struct ClusterStatus {
+  bool current = false;  // says of everything that the last want() asked for
   std::vector<ResourceStatus> resources;
   [[nodiscard]] bool synced() const;                             // every wanted resource, at least once
   [[nodiscard]] bool fresh(std::chrono::seconds age_max) const;  // and none older

@@ -21,18 +21,18 @@ namespace portcullis::kube {
 struct NamespaceKey {
   std::string_view name;
   [[nodiscard]] std::string_view shard_by() const { return name; }
+  static NamespaceKey of(const policy::NamespaceFact& fact) { return {fact.name}; }
   auto operator<=>(const NamespaceKey&) const = default;
 };
-inline NamespaceKey key_of(const policy::NamespaceFact& fact) { return {fact.name}; }
 
 struct NamespacedKey {
   std::string_view name_space, name;
   // One namespace's objects stand together, so that they can be gone through.
   [[nodiscard]] std::string_view shard_by() const { return name_space; }
+  static NamespacedKey of(const policy::WorkloadFact& fact) { return {fact.name_space, fact.name}; }
+  static NamespacedKey of(const policy::AutoscalerFact& fact) { return {fact.name_space, fact.name}; }
   auto operator<=>(const NamespacedKey&) const = default;
 };
-inline NamespacedKey key_of(const policy::WorkloadFact& fact) { return {fact.name_space, fact.name}; }
-inline NamespacedKey key_of(const policy::AutoscalerFact& fact) { return {fact.name_space, fact.name}; }
 
 using NamespaceTable = Table<policy::NamespaceFact, NamespaceKey>;
 using WorkloadTable = Table<policy::WorkloadFact, NamespacedKey>;

@@ -2,7 +2,7 @@
 // shares every shard that did not change. A change costs a copy of one shard (a 256th of the entries' pointers), a publication
 // 256 pointers.
 //
-// Key: a struct of views with `shard_by()` and an order; `key_of(const Fact&)` gives a fact's own.
+// Key: a struct of views with `shard_by()` and an order; `Key::of(fact)` gives a fact's own.
 #pragma once
 
 #include <algorithm>
@@ -26,7 +26,7 @@ class Table {
 
   static std::size_t shard_of(const Key& key) { return std::hash<std::string_view>{}(key.shard_by()) % table_shards; }
   static typename Shard::const_iterator place(const Shard& shard, const Key& key) {
-    return std::lower_bound(shard.begin(), shard.end(), key, [](const auto& fact, const Key& wanted) { return key_of(*fact) < wanted; });
+    return std::lower_bound(shard.begin(), shard.end(), key, [](const auto& fact, const Key& wanted) { return Key::of(*fact) < wanted; });
   }
 
   // Good as long as this table is held.
@@ -34,7 +34,7 @@ class Table {
     const auto& shard = shards_[shard_of(key)];
     if (!shard) return nullptr;
     const auto at = place(*shard, key);
-    return at != shard->end() && key_of(**at) == key ? at->get() : nullptr;
+    return at != shard->end() && Key::of(**at) == key ? at->get() : nullptr;
   }
   // The first fact at or behind `key` in its shard for which `holds(fact)` is true, as long as `among(fact)` is.
   template <class Among, class Holds>
@@ -68,9 +68,9 @@ class TableWriter {
   using Shard = typename Published::Shard;
 
   void put(std::shared_ptr<const Fact> fact) {
-    Shard& shard = writable(Published::shard_of(key_of(*fact)));
-    const auto at = Published::place(shard, key_of(*fact));
-    if (at != shard.end() && key_of(**at) == key_of(*fact)) {
+    Shard& shard = writable(Published::shard_of(Key::of(*fact)));
+    const auto at = Published::place(shard, Key::of(*fact));
+    if (at != shard.end() && Key::of(**at) == Key::of(*fact)) {
       shard[static_cast<std::size_t>(at - shard.begin())] = std::move(fact);
       return;
     }
@@ -83,7 +83,7 @@ class TableWriter {
     const Shard* const there = changing != changing_.end() ? changing->second.get() : current_->shards_[index].get();
     if (!there) return;
     const auto at = Published::place(*there, key);
-    if (at == there->end() || !(key_of(**at) == key)) return;
+    if (at == there->end() || !(Key::of(**at) == key)) return;
     const auto offset = at - there->begin();
     Shard& shard = writable(index);
     shard.erase(shard.begin() + offset);
