@@ -52,6 +52,32 @@ def gate(cluster, documents):
     return install.Gate(cluster, documents)
 
 
+@pytest.fixture(scope="module")
+def new_cluster():
+    """A cluster of a module's own, for tests that break it."""
+    with Cluster() as started:
+        yield started
+
+
+FIGURES = []
+
+
+@pytest.fixture
+def figure(request):
+    """A measured sentence: printed at once, and again at the end."""
+    def note(text):
+        FIGURES.append(f"{request.node.name}: {text}")
+        print(f"\n  {FIGURES[-1]}", flush=True)
+    return note
+
+
+def pytest_terminal_summary(terminalreporter):
+    if FIGURES:
+        terminalreporter.section("figures")
+        for each in FIGURES:
+            terminalreporter.write_line(each)
+
+
 @pytest.fixture
 def ask(cluster, gate):
     """What tests say of an answer, as a tenant's developer who may write in every namespace of the tenant."""

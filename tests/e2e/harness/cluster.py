@@ -111,7 +111,7 @@ class Cluster:
         self.admin = self.user("platform-admin", ["system:masters", "platform"])
         for number in range(api_servers):
             api = self.admin.at(API_PORT_FIRST + number)
-            wait.until(lambda: self._ready(api) or (self.api_servers[number].alive() and self.etcd.alive() and None), START_SECONDS_MAX, f"API server {number}")
+            wait.until(lambda: self.is_ready(api) or (self.api_servers[number].alive() and self.etcd.alive() and None), START_SECONDS_MAX, f"API server {number}")
         if controllers:
             config = self.kubeconfig("controller-manager", *to_api)
             self.controller_manager = Process("kube-controller-manager", [
@@ -122,7 +122,7 @@ class Cluster:
         self.namespace("default", create=False)
 
     @staticmethod
-    def _ready(api):
+    def is_ready(api):
         with contextlib.suppress(OSError):
             return api.request("GET", "/readyz", timeout=10).status == 200
         return False
