@@ -1,12 +1,12 @@
 """tests/e2e/tools/traffic as Python sees it: many writes at once, an independent witness, and an API server that lies."""
 
 import http.client
+import itertools
 import json
 import subprocess
 import urllib.parse
 
 from . import network, tools, wait
-from .cluster import API_PORT_FIRST
 
 PROXY_PORT_FIRST = 7443
 
@@ -29,7 +29,7 @@ class Load:
                  timeout="60s"):
         file = cluster.dir / f"load-{id(self)}.json"
         file.write_text(json.dumps(body))
-        servers = servers or [f"https://{network.HOST}:{API_PORT_FIRST + number}" for number in range(len(cluster.api_servers))]
+        servers = servers or [f"https://{network.HOST}:{cluster.api_port + number}" for number in range(len(cluster.api_servers))]
         command = [tools.tool("traffic"), "load", *_who(user), "-servers", ",".join(servers), "-path", path, "-places", ",".join(places), "-method", method,
                    "-body", file, "-n", n, "-c", c, "-rate", rate, "-seconds", seconds, "-offset", offset, "-content", content, "-timeout", timeout]
         self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -80,11 +80,14 @@ class Witness:
 class Proxy:
     """Stands between a client and one API server, with that server's own certificate."""
 
-    def __init__(self, cluster, number=0, upstream=0, protocols="h2,http/1.1"):
+    numbers = itertools.count()
+
+    def __init__(self, cluster, upstream=0, protocols="h2,http/1.1"):
+        number = next(self.numbers)
         self.port, self.control_port = PROXY_PORT_FIRST + number, PROXY_PORT_FIRST + 500 + number
         pki = cluster.pki.dir
         command = [tools.tool("traffic"), "proxy", "-listen", f"{network.HOST}:{self.port}", "-control", f"127.0.0.1:{self.control_port}",
-                   "-upstream", f"https://{network.HOST}:{API_PORT_FIRST + upstream}", "-ca", cluster.pki.ca, "-cert", pki / "kube-apiserver.pem",
+                   "-upstream", f"https://{network.HOST}:{cluster.api_port + upstream}", "-ca", cluster.pki.ca, "-cert", pki / "kube-apiserver.pem",
                    "-key", pki / "kube-apiserver.key", "-protocols", protocols]
         self.log = open(cluster.dir / f"proxy-{number}.log", "wb")
         self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log, text=True)
