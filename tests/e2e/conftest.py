@@ -1,5 +1,6 @@
 """Fixtures: one cluster with the gate in it for all rules, and others for tests that break theirs."""
 
+import contextlib
 import datetime
 import pathlib
 import shutil
@@ -57,6 +58,13 @@ def new_cluster():
     """A cluster of a module's own, for tests that break it."""
     with Cluster() as started:
         yield started
+
+
+@pytest.fixture(scope="module")
+def cluster_with():
+    """Clusters of a module's own, with options of Cluster."""
+    with contextlib.ExitStack() as stack:
+        yield lambda **options: stack.enter_context(Cluster(**options))
 
 
 FIGURES = []
