@@ -2,10 +2,10 @@
 # The work is in scripts/ and CMakePresets.json; this file only names it.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-program build demo test e2e e2e-core faults lint asan tsan fuzz bench clean
+.PHONY: help setup setup-program build demo test e2e e2e-core faults lint asan tsan fuzz bench bench-cluster clean
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup-program: ## install what the program and the demo need (Debian 12 packages)
 	@scripts/setup.sh program
@@ -45,6 +45,9 @@ fuzz: ## a minute of libFuzzer for every reader of strangers' bytes
 
 bench: ## measure beside nginx, one core each; writes build/bench.md
 	@scripts/bench.sh
+
+bench-cluster: ## creates through a real API server, without the gate and with it (as root); writes build/bench-cluster.md
+	@scripts/bench_cluster.sh
 
 clean: ## remove everything that was built
 	rm -rf build

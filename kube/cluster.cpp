@@ -133,7 +133,7 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
       if (!there.intake) {
         const std::string plural = name.substr(0, name.find('.'));
         const std::string group = name.find('.') == std::string::npos ? "" : name.substr(name.find('.') + 1);
-        there.intake = std::make_shared<Intake>(plural, group, each.roles, options.usage, shapes, owner_of(name));
+        there.intake = std::make_shared<Intake>(plural, group, each.roles, shapes, owner_of(name));
       }
       const bool moved = there.resource != each.resource, changed = !(there.intake->roles() == each.roles);
       if (changed) there.intake->set_roles(each.roles);

@@ -27,7 +27,6 @@
 namespace portcullis::kube {
 
 struct ClusterOptions {
-  UsageFunctions usage;
   std::chrono::seconds facts_age_max{150};        // older facts are not known (ClusterFacts::knows)
   std::chrono::milliseconds start_spread{2'000};  // replicas that start together do not list together
   std::chrono::seconds discovery_interval{60};

@@ -86,8 +86,7 @@ std::shared_ptr<const policy::AutoscalerFact> autoscaler_fact(Value object) {
   return fact;
 }
 
-std::shared_ptr<const policy::WorkloadFact> workload_fact(Value object, const WorkloadLayout& layout,
-                                                          const std::function<policy::Usage(Value)>& usage_of_template) {
+std::shared_ptr<const policy::WorkloadFact> workload_fact(Value object, const WorkloadLayout& layout, policy::PodTemplate& memory) {
   const std::string_view name = metadata_text(object, "name");
   if (name.empty()) return nullptr;
   auto fact = std::make_shared<policy::WorkloadFact>();
@@ -99,9 +98,9 @@ std::shared_ptr<const policy::WorkloadFact> workload_fact(Value object, const Wo
   fact->labels = labels_of(object);
   fact->owner = controller_of(object);
   if (!layout.replicas.empty()) fact->replicas = at_path(object, layout.replicas).integer().value_or(1);
-  if (usage_of_template) {
-    const Value holder = at_path(object, layout.pod_template);
-    if (holder.is(ValueKind::object)) fact->pod_usage = usage_of_template(holder);
+  if (const Value holder = at_path(object, layout.pod_template); holder.is(ValueKind::object)) {
+    policy::read_pod_template(holder, memory);
+    fact->pod_usage = policy::pod_usage(memory);
   }
   return fact;
 }

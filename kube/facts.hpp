@@ -2,7 +2,6 @@
 // type counts as absent: the API server has refused it, and a snapshot is no place to judge.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +9,7 @@
 
 #include "base/clock.hpp"
 #include "policy/object/cluster_facts.hpp"
+#include "policy/object/pod_template.hpp"
 #include "policy/object/value.hpp"
 
 namespace portcullis::kube {
@@ -29,9 +29,8 @@ policy::Value at_path(policy::Value object, const Path& path);
 // Null when the object has no name.
 std::shared_ptr<const policy::NamespaceFact> namespace_fact(policy::Value object);
 std::shared_ptr<const policy::AutoscalerFact> autoscaler_fact(policy::Value object);
-// `usage_of_template`: of one pod of the template whose metadata and spec are under the value.
-std::shared_ptr<const policy::WorkloadFact> workload_fact(policy::Value object, const WorkloadLayout& layout,
-                                                          const std::function<policy::Usage(policy::Value)>& usage_of_template);
+// `memory`: a template's, kept between objects.
+std::shared_ptr<const policy::WorkloadFact> workload_fact(policy::Value object, const WorkloadLayout& layout, policy::PodTemplate& memory);
 
 // "apps" of "apps/v1", "" of "v1".
 std::string_view group_of(std::string_view api_version);

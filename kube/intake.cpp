@@ -21,12 +21,10 @@ void put(TableWriter<Fact, Key>& table, std::shared_ptr<const Fact> fact) {
 
 }  // namespace
 
-Intake::Intake(std::string plural, std::string group, Roles roles, const UsageFunctions& functions, std::shared_ptr<UsageShapes> shapes,
-               Owner owner)
+Intake::Intake(std::string plural, std::string group, Roles roles, std::shared_ptr<UsageShapes> shapes, Owner owner)
     : plural_(std::move(plural)),
       group_(std::move(group)),
       roles_(std::move(roles)),
-      functions_(functions),
       owner_(std::move(owner)),
       usage_(name_of(plural_, group_), std::move(shapes)) {}
 
@@ -70,7 +68,7 @@ void Intake::put_fact(Value object, const Tables& tables) {
     case FactRole::namespaces:
       return put(*tables.namespaces, namespace_fact(object));
     case FactRole::workloads:
-      if (roles_.layout) put(*tables.workloads, workload_fact(object, *roles_.layout, functions_.of_template));
+      if (roles_.layout) put(*tables.workloads, workload_fact(object, *roles_.layout, template_));
       return;
     case FactRole::autoscalers:
       return put(*tables.autoscalers, autoscaler_fact(object));
@@ -87,11 +85,11 @@ void Intake::put_usage(Value object) {
     return;
   }
   const Instant now = wall_now();
-  seen.usage = functions_.of_object(object, plural_, group_, now);
-  if (functions_.ends && plural_ == "pods" && group_.empty()) {
-    if (const auto ends = functions_.ends(object); ends && *ends >= now) {
+  seen.usage = policy::usage_of(object, plural_, group_, now);
+  if (plural_ == "pods" && group_.empty()) {
+    if (const auto ends = policy::usage_ends(object); ends && *ends >= now) {
       seen.expires = *ends;
-      seen.after = functions_.of_object(object, plural_, group_, *ends + std::chrono::seconds(1));
+      seen.after = policy::usage_of(object, plural_, group_, *ends + std::chrono::seconds(1));
     }
   }
   usage_.put({key.name_space, key.name}, std::move(seen), owner_.usage);

@@ -26,16 +26,6 @@ struct Roles {
   friend bool operator==(const Roles&, const Roles&) = default;
 };
 
-// How objects become usage (policy/object/usage.hpp).
-struct UsageFunctions {
-  // Of one object, `resource` and `group` as in "deployments" and "apps", at wall time `now`.
-  std::function<policy::Usage(policy::Value object, std::string_view resource, std::string_view group, Instant now)> of_object;
-  // From when on a terminating pod uses less; none for any other.
-  std::function<std::optional<Instant>(policy::Value pod)> ends;
-  // Of one pod of the template whose metadata and spec are under `holder`.
-  std::function<policy::Usage(policy::Value holder)> of_template;
-};
-
 class Intake final : public Sink {
  public:
   // Told on the kube thread.
@@ -46,8 +36,7 @@ class Intake final : public Sink {
     std::function<void(std::string_view version)> usage_progress, usage_replaced;
   };
 
-  Intake(std::string plural, std::string group, Roles roles, const UsageFunctions& functions, std::shared_ptr<UsageShapes> shapes,
-         Owner owner);
+  Intake(std::string plural, std::string group, Roles roles, std::shared_ptr<UsageShapes> shapes, Owner owner);
 
   // What is no longer asked for is dropped; what is asked for anew is not known until the next replaced().
   void set_roles(Roles roles);
@@ -88,7 +77,7 @@ class Intake final : public Sink {
 
   std::string plural_, group_;
   Roles roles_;
-  const UsageFunctions& functions_;
+  policy::PodTemplate template_;  // memory kept between objects
   Owner owner_;
   TableWriter<policy::NamespaceFact, NamespaceKey> namespaces_, namespaces_coming_;
   TableWriter<policy::WorkloadFact, NamespacedKey> workloads_, workloads_coming_;

@@ -62,12 +62,12 @@ void plan_facts(const Wanted& wanted, const Discovery& discovery, std::map<std::
   for (const BuiltIn& each : built_ins) {
     const Resource resource = resource_of(each);
     Roles roles;
-    if (each.plural == "namespaces" && wanted.facts.contains(FactKind::namespaces)) {
+    if (each.plural == "namespaces" && wanted.facts.has(FactKind::namespaces)) {
       roles.facts = FactRole::namespaces;
       roles.metadata_only = true;
-    } else if (each.plural == "horizontalpodautoscalers" && wanted.facts.contains(FactKind::autoscalers)) {
+    } else if (each.plural == "horizontalpodautoscalers" && wanted.facts.has(FactKind::autoscalers)) {
       roles.facts = FactRole::autoscalers;
-    } else if (!each.pod_template.empty() && wanted.facts.contains(FactKind::workloads)) {
+    } else if (!each.pod_template.empty() && wanted.facts.has(FactKind::workloads)) {
       roles.facts = FactRole::workloads;
       roles.layout = WorkloadLayout{resource.group, resource.kind, path_of(each.pod_template), path_of(each.replicas)};
     } else {
@@ -75,7 +75,7 @@ void plan_facts(const Wanted& wanted, const Discovery& discovery, std::map<std::
     }
     out[resource.name()] = {resource, std::move(roles)};
   }
-  if (!wanted.facts.contains(FactKind::workloads)) return;
+  if (!wanted.facts.has(FactKind::workloads)) return;
   for (const TemplatedKind& each : wanted.workload_kinds) {
     Roles roles;
     roles.facts = FactRole::workloads;
@@ -113,7 +113,7 @@ std::map<std::string, PlannedResource> plan(const Wanted& wanted, const Discover
 }
 
 bool wants_discovery(const Wanted& wanted) {
-  if (!wanted.workload_kinds.empty() && wanted.facts.contains(FactKind::workloads)) return true;
+  if (!wanted.workload_kinds.empty() && wanted.facts.has(FactKind::workloads)) return true;
   return std::any_of(wanted.counted.begin(), wanted.counted.end(), [](const std::string& name) { return built_in(name) == nullptr; });
 }
 

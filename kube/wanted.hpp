@@ -24,7 +24,7 @@ struct TemplatedKind {
 
 // What the documents in force need to know.
 struct Wanted {
-  std::set<policy::FactKind> facts;  // budgets are not watched but published (Cluster::publish_budgets)
+  policy::FactKinds facts;  // budgets are not watched but published (Cluster::publish_budgets)
   // Resources whose objects use budgets, by their names: "pods", "persistentvolumeclaims", "services", "deployments.apps" for
   // count/deployments.apps, and so on. What the API server does not serve counts as none.
   std::set<std::string> counted;

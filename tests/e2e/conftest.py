@@ -1,5 +1,6 @@
 """Fixtures: one cluster with the gate in it for all rules, and others for tests that break theirs."""
 
+import contextlib
 import datetime
 import pathlib
 import shutil
@@ -50,6 +51,39 @@ def cluster():
 @pytest.fixture(scope="session")
 def gate(cluster, documents):
     return install.Gate(cluster, documents)
+
+
+@pytest.fixture(scope="module")
+def new_cluster():
+    """A cluster of a module's own, for tests that break it."""
+    with Cluster() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def cluster_with():
+    """Clusters of a module's own, with options of Cluster."""
+    with contextlib.ExitStack() as stack:
+        yield lambda **options: stack.enter_context(Cluster(**options))
+
+
+FIGURES = []
+
+
+@pytest.fixture
+def figure(request):
+    """A measured sentence: printed at once, and again at the end."""
+    def note(text):
+        FIGURES.append(f"{request.node.name}: {text}")
+        print(f"\n  {FIGURES[-1]}", flush=True)
+    return note
+
+
+def pytest_terminal_summary(terminalreporter):
+    if FIGURES:
+        terminalreporter.section("figures")
+        for each in FIGURES:
+            terminalreporter.write_line(each)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ writes an audit log with one line a request; `audit` finds the line of one answe
 """
 
 import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -16,8 +17,9 @@ import threading
 from . import network, pki, tools, wait
 from .api import Api
 
-API_PORT_FIRST = 6443
-ETCD_PORT = 2379
+API_PORT_FIRST = 6443     # of the first cluster; each further one in a run has the next ten
+ETCD_PORT_FIRST = 2379
+PORTS_PER_CLUSTER = 10
 START_SECONDS_MAX = 120
 CONTROLLERS = ("serviceaccount-controller,root-ca-certificate-publisher-controller,namespace-controller,endpointslice-controller,"
                "deployment-controller,replicaset-controller,replicationcontroller-controller,statefulset-controller,job-controller,cronjob-controller,"
@@ -64,11 +66,15 @@ class Process:
 class Cluster:
     """A context: leaving it ends every process and removes the directory, unless PORTCULLIS_E2E_KEEP is set."""
 
+    numbers = itertools.count()
+    addresses = network.Addresses()
+
     def __init__(self, api_servers=1, etcd="3.4", controllers=True, api_options=()):
         network.enter()
+        offset = PORTS_PER_CLUSTER * next(self.numbers)
+        self.api_port, self.etcd_port = API_PORT_FIRST + offset, ETCD_PORT_FIRST + offset
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="portcullis-e2e-"))
         self.dir.chmod(0o755)
-        self.addresses = network.Addresses()
         self.closing = []
         self.api_servers, self.controller_manager, self.etcd = [], None, None
         self.lock = threading.Lock()
@@ -89,9 +95,9 @@ class Cluster:
     def _start(self, api_servers, etcd, controllers, api_options):
         self.pki = pki.Authority(self.dir / "pki")
         self.etcd = Process("etcd", [
-            tools.etcd(etcd), "--name=e2e", f"--data-dir={self.dir}/etcd", f"--listen-client-urls=http://127.0.0.1:{ETCD_PORT}",
-            f"--advertise-client-urls=http://127.0.0.1:{ETCD_PORT}", "--listen-peer-urls=http://127.0.0.1:2380",
-            "--initial-advertise-peer-urls=http://127.0.0.1:2380", "--initial-cluster=e2e=http://127.0.0.1:2380", "--log-level=warn",
+            tools.etcd(etcd), "--name=e2e", f"--data-dir={self.dir}/etcd", f"--listen-client-urls=http://127.0.0.1:{self.etcd_port}",
+            f"--advertise-client-urls=http://127.0.0.1:{self.etcd_port}", f"--listen-peer-urls=http://127.0.0.1:{self.etcd_port + 1}",
+            f"--initial-advertise-peer-urls=http://127.0.0.1:{self.etcd_port + 1}", f"--initial-cluster=e2e=http://127.0.0.1:{self.etcd_port + 1}", "--log-level=warn",
             "--quota-backend-bytes=4294967296"], self.dir)
         names = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "localhost", "127.0.0.1", network.HOST, "10.96.0.1")
         serving = self.pki.sign("kube-apiserver", usage="serverAuth", names=names)
@@ -100,8 +106,8 @@ class Cluster:
         (self.dir / "audit-policy.yaml").write_text(json.dumps(AUDIT_POLICY))
         for number in range(api_servers):
             self.api_servers.append(Process(f"kube-apiserver-{number}", [
-                tools.tool("kube-apiserver"), f"--etcd-servers=http://127.0.0.1:{ETCD_PORT}", f"--bind-address={network.HOST}",
-                f"--secure-port={API_PORT_FIRST + number}", f"--advertise-address={network.HOST}", "--service-cluster-ip-range=10.96.0.0/16",
+                tools.tool("kube-apiserver"), f"--etcd-servers=http://127.0.0.1:{self.etcd_port}", f"--bind-address={network.HOST}",
+                f"--secure-port={self.api_port + number}", f"--advertise-address={network.HOST}", "--service-cluster-ip-range=10.96.0.0/16",
                 "--authorization-mode=RBAC", "--enable-aggregator-routing=true", "--allow-privileged=true",
                 f"--client-ca-file={self.pki.ca}", f"--tls-cert-file={serving[0]}", f"--tls-private-key-file={serving[1]}",
                 f"--service-account-key-file={public}", f"--service-account-signing-key-file={private}",
@@ -110,8 +116,8 @@ class Cluster:
                 "--profiling=false", "--storage-media-type=application/vnd.kubernetes.protobuf", *api_options], self.dir))
         self.admin = self.user("platform-admin", ["system:masters", "platform"])
         for number in range(api_servers):
-            api = self.admin.at(API_PORT_FIRST + number)
-            wait.until(lambda: self._ready(api) or (self.api_servers[number].alive() and self.etcd.alive() and None), START_SECONDS_MAX, f"API server {number}")
+            api = self.admin.at(self.api_port + number)
+            wait.until(lambda: self.is_ready(api) or (self.api_servers[number].alive() and self.etcd.alive() and None), START_SECONDS_MAX, f"API server {number}")
         if controllers:
             config = self.kubeconfig("controller-manager", *to_api)
             self.controller_manager = Process("kube-controller-manager", [
@@ -122,26 +128,26 @@ class Cluster:
         self.namespace("default", create=False)
 
     @staticmethod
-    def _ready(api):
+    def is_ready(api):
         with contextlib.suppress(OSError):
             return api.request("GET", "/readyz", timeout=10).status == 200
         return False
 
     # --- Users ---
 
-    def user(self, name, groups=(), port=API_PORT_FIRST):
+    def user(self, name, groups=(), port=None):
         """A person with a client certificate of the cluster's CA."""
         with self.lock:
             if name not in self._files:
                 self._files[name] = self.pki.sign(name, groups)
-        return Api(network.HOST, port, self.pki.ca, *self._files[name], user=name)
+        return Api(network.HOST, port or self.api_port, self.pki.ca, *self._files[name], user=name)
 
-    def service_account(self, namespace, name, port=API_PORT_FIRST):
+    def service_account(self, namespace, name, port=None):
         """A machine with a token that the API server gives it."""
         request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
         token = self.admin.request("POST", path, request).ok().object["status"]["token"]
-        return Api(network.HOST, port, self.pki.ca, token=token, user=f"system:serviceaccount:{namespace}:{name}")
+        return Api(network.HOST, port or self.api_port, self.pki.ca, token=token, user=f"system:serviceaccount:{namespace}:{name}")
 
     def tenant_user(self, name, namespaces, groups=("tenants",)):
         """A developer of a tenant: may write workloads in these namespaces and nothing anywhere else."""
@@ -156,7 +162,7 @@ class Cluster:
                             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "tenant-developer"},
                             "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": name}]}).ok()
             for number in range(len(self.api_servers)):
-                at = user.at(API_PORT_FIRST + number)
+                at = user.at(self.api_port + number)
                 wait.until(lambda: at.get("Pod", namespace).status == 200, 30, f"the rights of {name} in {namespace}")
             self.bound.add((name, namespace))
         return user
@@ -165,7 +171,7 @@ class Cluster:
         path = self.dir / f"{name}.kubeconfig"
         path.write_text(json.dumps({
             "apiVersion": "v1", "kind": "Config", "current-context": "e2e",
-            "clusters": [{"name": "e2e", "cluster": {"server": server or f"https://{network.HOST}:{API_PORT_FIRST}", "certificate-authority": str(self.pki.ca)}}],
+            "clusters": [{"name": "e2e", "cluster": {"server": server or f"https://{network.HOST}:{self.api_port}", "certificate-authority": str(self.pki.ca)}}],
             "users": [{"name": name, "user": {"client-certificate": str(certificate), "client-key": str(key)}}],
             "contexts": [{"name": "e2e", "context": {"cluster": "e2e", "user": name}}]}))
         return path

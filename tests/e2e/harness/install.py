@@ -18,7 +18,7 @@ DIGEST = "sha256:" + "7" * 64
 class Gate:
     """The installed Portcullis: its kubelet and its documents."""
 
-    def __init__(self, cluster, documents, replicas=2, components=("webhook",)):
+    def __init__(self, cluster, documents, replicas=2, components=("webhook",), api_address=None):
         self.cluster, self.replicas, self.components = cluster, replicas, components
         self.documents, self.extras = documents, {}
         self.dir = cluster.dir / "overlay"
@@ -26,6 +26,8 @@ class Gate:
         subprocess.run([str(tools.ROOT / "certs/make-cluster-certs.sh"), str(self.dir / "certs"), NAMESPACE], check=True, capture_output=True)
         self._overlay()
         self.kubelet = Kubelet(cluster)
+        if api_address:
+            self.kubelet.api_address = api_address
         cluster.kubectl("apply", "-k", self.dir / "gate", "-l", "app.kubernetes.io/component!=admission")
         self.wait_ready()
         cluster.kubectl("apply", "-k", self.dir / "gate")

@@ -9,6 +9,7 @@ that pods are told.
 
 import contextlib
 import http.client
+import itertools
 import json
 import pathlib
 import subprocess
@@ -154,12 +155,14 @@ class Container:
 class Pod:
     """One pod, in a thread of its own from the moment it is seen until it is gone."""
 
+    numbers = itertools.count(1)
+
     def __init__(self, kubelet, thing):
         self.kubelet, self.object = kubelet, thing
         self.name, self.uid = thing["metadata"]["name"], thing["metadata"]["uid"]
         self.dir = kubelet.cluster.dir / "pods" / f"{self.name}-{self.uid[:8]}"
         self.dir.mkdir(parents=True)
-        self.address, self.link = kubelet.cluster.addresses.take(), f"pod{kubelet.number()}"
+        self.address, self.link = kubelet.cluster.addresses.take(), f"pod{next(self.numbers)}"
         self.sandbox, self.containers, self.volumes = None, [], None
         self.gone, self.problem, self.phase = threading.Event(), None, "Pending"
         self.hold = False                # a test's: nothing is started while this is set
@@ -343,9 +346,9 @@ class Kubelet:
         self.cluster, self.namespace = cluster, namespace
         self.program = program or tools.PROGRAM
         self.api = cluster.user("kubelet", ["system:masters"])
-        self.api_address = lambda pod: (network.HOST, 6443)
+        self.api_address = lambda pod: (network.HOST, cluster.api_port)
         self.pods, self.problems, self.stopping = {}, [], threading.Event()
-        self.lock, self.count = threading.Lock(), 0
+        self.lock = threading.Lock()
         self.nodes = [f"node-{number}" for number in range(1, nodes + 1)]
         for number, name in enumerate(self.nodes):
             cluster.node(name, f"zone-{'abc'[number % 3]}")
@@ -358,11 +361,6 @@ class Kubelet:
 
     def __exit__(self, *_):
         self.close()
-
-    def number(self):
-        with self.lock:
-            self.count += 1
-            return self.count
 
     def _watch(self):
         while not self.stopping.is_set():

@@ -71,6 +71,7 @@ func load(words []string) {
 	client := &http.Client{Transport: who.transport(), Timeout: *timeout}
 
 	stop, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	if *seconds > 0 {
 		time.AfterFunc(time.Duration(*seconds*float64(time.Second)), cancel)
 	} else if *total == 0 {
