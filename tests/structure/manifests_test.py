@@ -129,7 +129,7 @@ class OwnMedicine(unittest.TestCase):
     """Runs build/portcullis over the manifests."""
 
     def test_documents_are_valid(self):
-        for directory in (EXAMPLE / "documents", MANIFESTS / "base/documents", MANIFESTS / "sidecar/documents", ROOT / "bench/documents"):
+        for directory in (EXAMPLE / "documents", EXAMPLE / "cluster/documents", MANIFESTS / "base/documents", MANIFESTS / "sidecar/documents", ROOT / "bench/documents"):
             with self.subTest(directory=str(directory.relative_to(ROOT))):
                 done = subprocess.run([str(PROGRAM), "config", "validate", "--config", str(directory)], capture_output=True, text=True)
                 self.assertEqual(done.returncode, 0, done.stdout + done.stderr)

@@ -122,7 +122,7 @@ def test_the_chart_passes_our_own_rules(tmp_path):
     assert report["summary"]["warned"] + report["summary"]["denied"] == 0, json.dumps(report["decisions"], indent=1)
 
 
-@pytest.mark.parametrize("overlay", ["custom-resources", "onboarding", "cert-manager"])
+@pytest.mark.parametrize("overlay", ["custom-resources", "onboarding", "external-certificates", "cert-manager"])
 def test_overlays_build(overlay):
     built = objects(run(tools.tool("kubectl"), "kustomize", MANIFESTS / "overlays" / overlay))
     pod = built[("Deployment", "portcullis-webhook")]["spec"]["template"]["spec"]
