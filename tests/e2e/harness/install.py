@@ -132,7 +132,7 @@ class Gate:
 
     def wait_effective(self):
         """The API server asks once it has read the configuration."""
-        probe = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": "probe-", "namespace": "default"}}
+        probe = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"generateName": "probe-"}}
 
         def asked():
             answer = self.cluster.admin.create(probe, dry_run=True)
