@@ -105,7 +105,7 @@ std::function<ExitCode(Streams&)> declare_tenant_quotas(CLI::App& app) {
     std::vector<std::string_view> names;
     for (const policy::Tenant& tenant : documents.tenants) names.push_back(tenant.name);
     if (!options->tenant.empty() && std::find(names.begin(), names.end(), options->tenant) == names.end()) {
-      streams.err << "error: unknown tenant " << quoted(options->tenant) << did_you_mean(options->tenant, names) << '\n';
+      streams.err << "error: unknown tenant " << portcullis::quoted(options->tenant) << did_you_mean(options->tenant, names) << '\n';
       return ExitCode::not_judged;
     }
     bool first = true;

@@ -34,7 +34,8 @@ std::string policy_of(const std::string& rule) {
 // "resource.group: verbs" of the ClusterRole.
 std::map<std::string, std::string> granted(const policy::PolicySnapshot& from) {
   std::map<std::string, std::string> out;
-  for (const auto& rule : webhook_rights(from, "gate").front()["rules"]) {
+  const auto objects = webhook_rights(from, "gate");
+  for (const auto& rule : objects.front()["rules"]) {
     std::string verbs;
     for (const auto& verb : rule["verbs"]) verbs += (verbs.empty() ? "" : " ") + verb.get<std::string>();
     for (const auto& resource : rule["resources"]) out[resource.get<std::string>() + "." + rule["apiGroups"][0].get<std::string>()] = verbs;

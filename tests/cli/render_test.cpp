@@ -34,7 +34,7 @@ TEST_CASE("render tenant-quotas prints budgets in base units", "[cli][render]") 
   const std::string acme =
       "apiVersion: portcullis.dev/v1\nkind: TenantQuota\nmetadata: {name: acme, labels: {app.kubernetes.io/part-of: portcullis}}\n"
       "spec: {tenant: acme, hard: {count/deployments.apps: 4, pods: 30, requests.cpu: 1500, requests.memory: 1610612736, "
-      "\"acme-proj-*/pods\": 3}}\n";
+      "acme-proj-*/pods: 3}}\n";
   const Answer all = run_program({"render", "tenant-quotas", "--config", dir.path()});
   CHECK(all.code == 0);
   CHECK(all.out == acme);
