@@ -273,6 +273,10 @@ void Loop::admit(Descriptor socket, const Peer& peer) {
     tls_version_ = parts_.tls->version();
     tls_ = parts_.tls->current();
   }
+  if (parts_.tls && !tls_) {  // no certificate has come yet, and nothing of ours is said in the clear
+    state_.counters.connections_refused.add();
+    return;
+  }
   // +-20 %: connections that began together (a restart of the other side) do not end together.
   const std::chrono::duration<double> age =
       std::chrono::duration<double>(state_.limits.connection_age_max) * std::uniform_real_distribution<double>(0.8, 1.2)(random_);

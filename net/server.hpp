@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "net/certificate.hpp"
 #include "net/limits.hpp"
 #include "net/request.hpp"
 
@@ -49,7 +50,9 @@ Result<ListenAddress> parse_listen_address(std::string_view text);
 enum class ClientAuth { off, optional, require };
 
 struct TlsFiles {
-  std::filesystem::path certificate, key;          // PEM; the certificate file holds the chain
+  // PEM; the certificate file holds the chain. Both empty: the pair comes by Server::use_certificate(), and until it has come
+  // every connection is closed.
+  std::filesystem::path certificate, key;
   std::optional<std::filesystem::path> client_ca;  // PEM bundle
   ClientAuth client_auth = ClientAuth::off;
 };
@@ -89,6 +92,8 @@ class Server {
   // Reads the pair again; a bad one is refused and the old one stays. Connections are not dropped; session tickets of the
   // former generation are no longer taken.
   Result<void> reload_certificate();
+  // The same with a pair in memory.
+  Result<void> use_certificate(const PemPair& pair);
   // Graceful end: Request::draining is set, every HTTP/1.1 answer says Connection: close and HTTP/2 gets GOAWAY; new
   // connections are still taken for `delay` (by default limits.drain_delay), then the listeners close and idle connections
   // end. Once a server.

@@ -1,0 +1,76 @@
+"""Certificates that change, and replicas that are replaced, while 200 creates a second go through the gate: no call fails."""
+
+import base64
+import re
+import subprocess
+import time
+
+import pytest
+
+from harness import install, kubelet, objects, wait
+from harness.traffic import Load
+
+pytestmark = pytest.mark.faults
+RATE = 200
+ROTATIONS = 1000
+RESTARTS = 50
+PAIRS = 16  # made beforehand and taken in turn
+NAMESPACE = "acme-floor"
+PATH = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments?dryRun=All"
+
+
+@pytest.fixture(scope="module")
+def gate(new_cluster, documents):
+    kubelet.SYNC_SECONDS, usual = 0.1, kubelet.SYNC_SECONDS
+    yield install.Gate(new_cluster, documents)
+    kubelet.SYNC_SECONDS = usual
+
+
+def load(cluster):
+    cluster.namespace(NAMESPACE)
+    return Load(cluster, cluster.admin, PATH, objects.workload("Deployment", NAMESPACE, generateName="odoo-"), rate=RATE)
+
+
+def reloads(gate):
+    return min(pod.metric("portcullis_net_certificate_reloads_total", result="ok") for pod in gate.pods)
+
+
+def pairs(gate):
+    """Leaves of the gate's CA, each another key."""
+    certs = gate.dir / "certs"
+    found = []
+    for _ in range(PAIRS):
+        subprocess.run([str(install.tools.ROOT / "certs/make-cluster-certs.sh"), str(certs)], check=True, capture_output=True)
+        found.append({name: base64.b64encode((certs / file).read_bytes()).decode() for name, file in (("tls.crt", "webhook.pem"), ("tls.key", "webhook.key"))})
+    return found
+
+
+def test_a_thousand_rotations(new_cluster, gate, figure):
+    leaves = pairs(gate)
+    before, done = reloads(gate), 0
+    running = load(new_cluster)
+    begun = time.monotonic()
+    while done < ROTATIONS:
+        new_cluster.admin.patch("Secret", "portcullis-system", "portcullis-webhook-tls", {"data": leaves[done % PAIRS]}).ok()
+        done += 1
+        wait.until(lambda: reloads(gate) >= before + done, 20, f"rotation {done} in every replica", poll=0.02)
+    result = running.stop()
+    figure(f"{done} rotations in {time.monotonic() - begun:.0f} s, {result['requests']} creates ({result['per_second']}/s), failed: {result.other_than(201) or 0}; "
+           f"{result.times(201)}")
+    assert not result.other_than(201)
+    assert result["per_second"] > RATE * 0.9
+
+
+def test_fifty_rolling_restarts(new_cluster, gate, figure):
+    running = load(new_cluster)
+    begun, uids = time.monotonic(), set()
+    for _ in range(RESTARTS):
+        new_cluster.kubectl("-n", "portcullis-system", "rollout", "restart", "deployment/portcullis-webhook")
+        new_cluster.kubectl("-n", "portcullis-system", "rollout", "status", "deployment/portcullis-webhook", "--timeout=120s", timeout=130)
+        uids |= {pod.uid for pod in gate.pods}
+        new_cluster.audit_mark()
+    result = running.stop()
+    figure(f"{RESTARTS} rolling restarts, {len(uids)} pods, in {time.monotonic() - begun:.0f} s, {result['requests']} creates ({result['per_second']}/s), "
+           f"failed: {result.other_than(201) or 0}; {result.times(201)}")
+    assert len(uids) >= RESTARTS * gate.replicas
+    assert not result.other_than(201), re.sub(r"\d+", "N", str(result.other_than(201)))
