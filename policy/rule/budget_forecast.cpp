@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/text.hpp"
-#include "policy/budget.hpp"
+#include "policy/document/budget.hpp"
 #include "policy/object/group.hpp"
 #include "policy/object/usage.hpp"
 
@@ -89,9 +89,11 @@ std::int64_t live_count(std::string_view kind, Value status) {
 }
 
 std::optional<Forecast> of_scale(const Subject& subject, const Facts& facts) {
-  if (!facts.cluster || !facts.cluster->knows(FactKind::workloads)) return std::nullopt;
+  const ClusterFacts* const known = facts.known(FactKind::workloads);
+  if (!known) return std::nullopt;
   const KindName name = judged_kind(subject, facts.workload_kinds);
-  const WorkloadFact* const workload = facts.cluster->workload(name.group, name.kind, subject.name_space, subject.name);
+  const WorkloadFact* const workload = known->workload(name.group, name.kind, subject.name_space, subject.name);
+  if (!workload) facts.miss(FactKind::workloads);
   if (!workload || !subject.object.replicas.integer()) return std::nullopt;
   Forecast forecast;
   forecast.wanted = {count_of(subject.object.replicas, 0), workload->pod_usage};
@@ -139,9 +141,10 @@ std::int64_t units_in(const std::vector<Amount>& amounts, std::string_view dimen
 
 // What is used of a budget now; none where it is not known.
 std::optional<std::int64_t> used_of(std::string_view dimension, const Facts& facts) {
-  if (!facts.cluster || !facts.cluster->knows(FactKind::budgets)) return std::nullopt;
+  const ClusterFacts* const known = facts.known(FactKind::budgets);
+  if (!known) return std::nullopt;
   const Dimension parts = split_dimension(dimension);
-  for (const BudgetFact& each : facts.cluster->budgets(facts.tenant, parts.entry))
+  for (const BudgetFact& each : known->budgets(facts.tenant, parts.entry))
     if (each.resource == parts.resource) return each.used;
   return std::nullopt;
 }

@@ -1,6 +1,6 @@
 #include <string>
 
-#include "policy/budget.hpp"
+#include "policy/document/budget.hpp"
 #include "tests/catch.hpp"
 #include "tests/policy/judge.hpp"
 #include "tests/policy/known_facts.hpp"

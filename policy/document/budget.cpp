@@ -1,4 +1,4 @@
-#include "policy/budget.hpp"
+#include "policy/document/budget.hpp"
 
 #include <algorithm>
 #include <array>
