@@ -157,7 +157,7 @@ std::vector<CountedResource> counted_resources(const DocumentSet& documents) {
 ChargeOutcome would_grant(const std::vector<Amount>& added, std::string_view tenant, std::string_view entry, const ClusterFacts& facts) {
   ChargeOutcome outcome;
   if (!facts.knows(FactKind::budgets)) {
-    outcome.why = "the usage of budgets is not known";
+    outcome.why = "budgets are not known";
     return outcome;
   }
   const std::vector<BudgetFact> own = facts.budgets(tenant, {}), of_entry = facts.budgets(tenant, entry);

@@ -331,6 +331,31 @@ TEST_CASE("a write that draws on a budget is asked for", "[policy][engine][facts
   }
 }
 
+TEST_CASE("a resize is judged by the whole pod", "[policy][engine][facts]") {
+  const auto snapshot = compile_documents(
+      policy_document("p",
+                      "{rules: [{id: container-bounds, with: {require: [requests.cpu], max: {requests.cpu: 2}}}, {id: image-digest}]}") +
+      policy_document("q", "{rules: [{id: tenant-budget}]}") +
+      "---\napiVersion: portcullis.dev/v1\nkind: Tenant\nmetadata: {name: globex}\n" +
+      "spec: {tier: 2, timeZone: Europe/Madrid, budget: {requests.cpu: '8'}, namespaces: [{name: globex-prod, environment: production, "
+      "tenancy: dedicated}]}\n");
+  const auto sized = [](const std::string& cpu) {
+    return "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: globex-prod, uid: p9}, spec: {containers: [{name: a, image: r/a:1, "
+           "resources: {requests: {cpu: " +
+           cpu + "}}}]}, status: {containerStatuses: [{name: a, resources: {requests: {cpu: 1}}}]}}";
+  };
+  World world = in("globex-prod");
+  world.operation = Operation::update;
+  world.resource = "pods", world.subresource = "resize";
+  world.old = sized("1");
+  CHECK(summary(judge(*snapshot, Given(sized("3"), world).subject, nullptr)) == "deny container-bounds/p");
+  const Decision grown = judge(*snapshot, Given(sized("2"), world).subject, nullptr);
+  CHECK(summary(grown) == "allow charge");
+  REQUIRE(grown.charge->added.size() == 1);
+  CHECK(grown.charge->added[0].units == 1'000);
+  CHECK(summary(judge(*snapshot, Given(sized("500m"), world).subject, nullptr)) == "allow");
+}
+
 TEST_CASE("a workload that cannot fit is told, and denied where a policy says so", "[policy][engine][facts]") {
   KnownFacts facts;
   facts.all_budgets[""] = {{"pods", 10, 8, 0}};
