@@ -8,6 +8,7 @@
 
 #include "cli/resource_table.hpp"
 #include "cli/yaml_writer.hpp"
+#include "policy/budget.hpp"
 #include "policy/rule/rule.hpp"
 
 namespace portcullis::cli {
@@ -45,7 +46,8 @@ struct Asked {
 };
 
 bool rule_judges(const policy::RuleInfo& rule, const Resource& resource) {
-  if (rule.kinds.empty()) return resource.role == Resource::Role::workload;
+  // Of budgets, controllers are told early; what is counted is asked for beside (ask_counted).
+  if (rule.kinds.empty() || rule.charges) return resource.role == Resource::Role::workload;
   const std::string name = resource.group.empty() ? resource.kind : resource.kind + "." + resource.group;
   return std::any_of(rule.kinds.begin(), rule.kinds.end(),
                      [&](std::string_view kind) { return kind == name || (kind == "*" && resource.role != Resource::Role::other); });
@@ -80,6 +82,21 @@ void add_named_kinds(const policy::DocumentSet& documents, std::vector<Resource>
   }
 }
 
+// What budgets count. Pods, Services and claims may come to use more; of other kinds only their number counts.
+void ask_counted(const policy::DocumentSet& documents, const policy::PolicyMatch& match, const Operations& operations, Asked& asked) {
+  for (const policy::CountedResource& each : policy::counted_resources(documents)) {
+    auto resource = std::find_if(asked.table.begin(), asked.table.end(),
+                                 [&](const Resource& known) { return known.group == each.group && known.plural == each.resource; });
+    if (resource == asked.table.end()) resource = asked.table.insert(asked.table.end(), Resource{"", each.group, "*", each.resource, {}});
+    if (!resource->kind.empty() && !policy_binds(match, *resource)) continue;
+    const bool measured =
+        each.group.empty() && (each.resource == "pods" || each.resource == "services" || each.resource == "persistentvolumeclaims");
+    Operations wanted = operations;
+    if (!measured) wanted.erase(Operation::update);
+    asked.ask(*resource, "", wanted);
+  }
+}
+
 Asked asked_of(const policy::DocumentSet& documents) {
   Asked asked;
   asked.table = resource_table(documents.platform);
@@ -89,6 +106,7 @@ Asked asked_of(const policy::DocumentSet& documents) {
       const policy::RuleInfo* rule = policy::find_rule(use.id);
       if (!rule) continue;
       const Operations operations = common_operations(*rule, each.match);
+      if (rule->charges) ask_counted(documents, each.match, operations, asked);
       for (const Resource& resource : asked.table) {
         if (!rule_judges(*rule, resource) || !policy_binds(each.match, resource)) continue;
         asked.ask(resource, "", operations);
@@ -111,7 +129,7 @@ Asked mended_of(const policy::DocumentSet& documents) {
   for (const policy::Policy& each : documents.policies) {
     for (const policy::PolicyRule& use : each.rules) {
       const policy::RuleInfo* rule = policy::find_rule(use.id);
-      if (!rule || !use.inject) continue;
+      if (!rule || !use.inject || use.mode.value_or(each.mode) == policy::Mode::audit) continue;
       Operations operations = common_operations(*rule, each.match);
       for (const Resource& resource : asked.table) {
         if (resource.mended == Resource::Mended::never || !rule_judges(*rule, resource) || !policy_binds(each.match, resource)) continue;
@@ -230,7 +248,8 @@ bool may_bind(const policy::PolicyMatch& match, const policy::DocumentSet& docum
 bool charges(const policy::DocumentSet& documents, int tier) {
   return std::any_of(documents.policies.begin(), documents.policies.end(), [&](const policy::Policy& each) {
     return may_bind(each.match, documents, tier) && std::any_of(each.rules.begin(), each.rules.end(), [&](const policy::PolicyRule& rule) {
-             return rule.id == "tenant-budget" && rule.mode.value_or(each.mode) == policy::Mode::enforce;
+             const policy::RuleInfo* info = policy::find_rule(rule.id);
+             return info && info->charges && rule.mode.value_or(each.mode) == policy::Mode::enforce;
            });
   });
 }

@@ -18,8 +18,18 @@ namespace portcullis::cli {
 namespace {
 
 const Command* const commands[]{
-    &certs_expires_command, &certs_init_command,  &certs_inspect_command,         &check_command,   &config_validate_command,
-    &guard_command,         &render_crds_command, &render_webhook_config_command, &version_command, &webhook_command,
+    &certs_expires_command,
+    &certs_init_command,
+    &certs_inspect_command,
+    &check_command,
+    &config_validate_command,
+    &guard_command,
+    &render_crds_command,
+    &render_rbac_command,
+    &render_tenant_quotas_command,
+    &render_webhook_config_command,
+    &version_command,
+    &webhook_command,
 };
 
 constexpr std::string_view root_examples =
