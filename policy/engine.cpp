@@ -336,10 +336,10 @@ void PolicySnapshot::judge(const Subject& subject, Instant now, Scratch& outer, 
     scratch.charging.clear();
     impl_->for_each_use(*at, subject, facts, scratch, [&](const Asked& asked) {
       if (!asked.is_sure) return impl_->leave_unjudged(asked, "the labels of the scaled workload are not known", subject, decision);
+      if (impl_->rules[asked.use.rule].info->charges) scratch.charging.emplace_back(&asked.policy, &asked.use);
       Outcome& outcome = impl_->evaluate(asked.use.rule, subject, facts, scratch);
       if (!outcome.unknown.empty()) return impl_->leave_unjudged(asked, names_of(outcome.unknown) + " not known", subject, decision);
       if (!outcome.findings.empty()) impl_->report(asked, outcome, subject, scratch, decision);
-      if (impl_->rules[asked.use.rule].info->charges) scratch.charging.emplace_back(&asked.policy, &asked.use);
     });
     impl_->ask_budget(subject, facts, charged, scratch, decision);
     std::stable_sort(decision.findings.begin(), decision.findings.end(),

@@ -73,7 +73,11 @@ void add_amounts(const Budget& budget, const std::string& entry, const Usage& wa
     std::int64_t units = base_units(name, used->second);
     if (before)
       if (const auto old = before->find(name); old != before->end()) units -= base_units(name, old->second);
-    if (units > 0) out.push_back({entry.empty() ? name : entry + '/' + name, units});
+    if (units <= 0) continue;
+    Amount& amount = out.emplace_back();
+    if (!entry.empty()) amount.resource.append(entry) += '/';
+    amount.resource += name;
+    amount.units = units;
   }
 }
 
