@@ -101,8 +101,10 @@ void QuotaCore::read(std::optional<TenantQuota> quota, Deadline now) {
   must_read_ = false;
   if (writing_ == Writing::unknown) {
     // Counters only grow and only we write them: what was sent is there exactly when ours have come that far.
-    const bool applied = std::all_of(sent_.hold.granted.begin(), sent_.hold.granted.end(),
-                                     [&](const auto& entry) { return amount_of(own_.granted, entry.first) >= entry.second; });
+    const auto reaches = [](const Amounts& ours, const Amounts& sent) {
+      return std::all_of(sent.begin(), sent.end(), [&](const auto& entry) { return amount_of(ours, entry.first) >= entry.second; });
+    };
+    const bool applied = reaches(own_.granted, sent_.hold.granted) && reaches(own_.released, sent_.hold.released);
     return conclude(applied, now);
   }
   puzzles_ = quota_ && quota_->version == sent_from_ ? puzzles_ + 1 : 0;
@@ -285,7 +287,7 @@ QuotaPatch QuotaCore::next_patch() const {
       (amount > 0 ? patch.hold.granted[dimension] : patch.hold.released[dimension]) += std::abs(amount);
   }
   patch.hold.as_of = released_at_;
-  if (safe_.publish_with_release || own_.rv.empty()) {
+  if (safe_.publish_with_release || quota_->holds.find(key_) == quota_->holds.end()) {
     patch.hold.rv = view_->rv;
     patch.hold.used = view_->used;
   }

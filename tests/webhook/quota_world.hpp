@@ -81,6 +81,7 @@ struct Faults {
   Safeguards safeguards;
   bool reclaim_at_once = false;  // without waiting for what the dead let through
   bool reuse_key = false;        // a restarted replica takes its old key
+  bool settles_late = false;     // no fault: what is held for nothing goes with the next grant
 };
 
 struct Step {
@@ -142,7 +143,8 @@ class World {
   std::set<std::string, std::less<>> dead_for(int replica) const;
   std::size_t behind(int replica) const;  // events not seen
   bool potential(const Write& write) const;
-  bool drain(bool with_time);
+  bool in_turn(std::size_t index) const;
+  bool drain();
   void see_next(int replica, const std::string& resource, std::vector<SeenObject>& seen);
   void act(int replica);
   void show_view(int replica, const std::vector<SeenObject>& seen);
@@ -153,7 +155,8 @@ class World {
   std::string resource_of(const std::string& dimension) const { return dimension == "pvcs" ? "pvcs" : "pods"; }
 
   TenantQuota quota_;
-  std::uint64_t revision_ = 1;
+  // etcd counts both in one; versions are only ever compared within a resource, and apart there are far fewer states.
+  std::uint64_t revision_ = 1, quota_revision_ = 1;
   std::map<std::string, Object> objects_;           // by uid
   std::map<std::string, std::vector<Event>> logs_;  // by resource
   std::vector<Write> writes_;
