@@ -2,16 +2,17 @@
 
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <array>
-#include <charconv>
 #include <chrono>
-#include <deque>
 #include <set>
 #include <tuple>
 #include <utility>
 
+#include "cli/file_facts.hpp"
 #include "cli/locate.hpp"
 #include "policy/binding.hpp"
+#include "policy/budget.hpp"
 #include "policy/namespaces.hpp"
 #include "policy/object/value.hpp"
 
@@ -61,19 +62,14 @@ bool is_elsewhere(std::string_view where) {
 
 class Judge {
  public:
-  Judge(const PolicySnapshot& snapshot, const Situation& situation, const Manifests& before)
-      : snapshot_(snapshot), situation_(situation), namespaces_(snapshot.documents()), policies_(snapshot.documents()) {
+  Judge(const PolicySnapshot& snapshot, const Situation& situation, const Manifests& before, FileFacts& facts)
+      : snapshot_(snapshot), situation_(situation), namespaces_(snapshot.documents()), policies_(snapshot.documents()), facts_(facts) {
     for (const Manifest& object : before.objects) before_.emplace(identity_of(object, situation), &object);
     if (!situation.user)
       for (const policy::Policy* by_group : snapshot.policies_by_group())
         for (const policy::PolicyRule& rule : by_group->rules)
           unjudged_.push_back({rule.id, by_group->name, "needs the requesting user's groups: give --user and --group", 0});
-  }
-
-  // Autoscalers, by which replica-floor judges the workloads they scale.
-  void learn(const Manifests& manifests) {
-    for (const Manifest& object : manifests.objects)
-      if (object.kind == "HorizontalPodAutoscaler" && object.group() == "autoscaling") learn_autoscaler(object);
+    by_group_ = unjudged_.size();
   }
 
   void judge(const Manifest& object) {
@@ -114,15 +110,15 @@ class Judge {
     subject.user.known = situation_.user.has_value();
     if (situation_.user) subject.user.name = *situation_.user;
     subject.user.groups.assign(situation_.groups.begin(), situation_.groups.end());
-    subject.autoscalers = autoscalers_;
+
     subject.object.root = tree->root();
     subject.old_object.root = old_tree->root();
     policy::read_object(subject, snapshot_.documents().platform.workload_kinds);
 
     Decision decision;
-    snapshot_.judge(subject, situation_.now, scratch_, decision);
+    judge(subject, decision);
     result.tenant = decision.tenant;
-    result.verdict = decision.verdict;
+    result.verdict = decision.found();  // what could not be judged is counted, not decided
     result.skipped = decision.skipped;
     result.notes = std::move(decision.notes);
     result.limit = std::move(decision.limit);
@@ -144,25 +140,26 @@ class Judge {
   }
 
  private:
-  void learn_autoscaler(const Manifest& object) {
-    const auto member = [](const policy::yaml::Node* node, std::string_view name) -> const policy::yaml::Node* {
-      return node && node->kind == policy::yaml::Kind::mapping ? node->find(name) : nullptr;
-    };
-    const auto text = [](const policy::yaml::Node* node) { return node ? std::string_view(node->text) : std::string_view{}; };
-    const policy::yaml::Node* const spec = object.node->find("spec");
-    const policy::yaml::Node* const target = member(spec, "scaleTargetRef");
-    const std::string_view api_version = text(member(target, "apiVersion"));
-    policy::Autoscaler autoscaler;
-    autoscaler.name_space = name_spaces_.emplace_back(name_space_of(object, situation_));
-    autoscaler.name = object.name;
-    autoscaler.target_group = api_version.substr(0, api_version.find('/') == std::string_view::npos ? 0 : api_version.find('/'));
-    autoscaler.target_kind = text(member(target, "kind"));
-    autoscaler.target_name = text(member(target, "name"));
-    if (const policy::yaml::Node* least = member(spec, "minReplicas"); least && least->kind == policy::yaml::Kind::integer) {
-      const std::string_view digits = least->text;
-      std::from_chars(digits.data(), digits.data() + digits.size(), autoscaler.replicas_min);
+  // A budget is asked as a dry run would ask it, and what may pass counts for the objects after it.
+  void judge(const policy::Subject& subject, Decision& decision) {
+    snapshot_.judge(subject, situation_.now, scratch_, decision, &facts_);
+    if (decision.charge) {
+      const policy::Charge charge = *std::move(decision.charge);
+      const auto owner = snapshot_.owner_of(decision.name_space);
+      const policy::ChargeOutcome outcome = policy::would_grant(charge.added, charge.tenant, policy::entry_name(*owner.name_space), facts_);
+      snapshot_.judge(subject, situation_.now, scratch_, decision, &facts_, &outcome);
+      if (decision.found() != policy::Verdict::deny) facts_.add(charge);
     }
-    autoscalers_.push_back(autoscaler);
+    for (const policy::Unjudged& each : decision.unjudged) {
+      const std::string why = each.why + ": give what the cluster holds with --facts";
+      const auto known = std::find_if(unjudged_.begin(), unjudged_.end(), [&](const NotJudged& one) {
+        return one.rule == each.rule && one.policy == each.policy && one.why == why;
+      });
+      if (known == unjudged_.end())
+        unjudged_.push_back({std::string(each.rule), std::string(each.policy), why, 1});
+      else
+        ++known->objects;
+    }
   }
 
   const Manifest* old_of(const Manifest& object) const {
@@ -204,7 +201,7 @@ class Judge {
   }
 
   void count_unjudged(const policy::Subject& subject) {
-    if (unjudged_.empty()) return;
+    if (by_group_ == 0) return;
     std::set<std::string_view> binding;
     const bool is_namespace = subject.is("Namespace", "");
     policies_.for_each_at(namespaces_.find(is_namespace ? subject.name : subject.name_space), [&](std::uint32_t index) {
@@ -214,7 +211,7 @@ class Judge {
       match.groups.clear();
       if (policy::PolicyIndex::binds(match, subject, {subject.kind, subject.group})) binding.insert(candidate.name);
     });
-    for (NotJudged& each : unjudged_) each.objects += binding.count(each.policy);
+    for (std::size_t at = 0; at < by_group_; ++at) unjudged_[at].objects += binding.count(unjudged_[at].policy);
   }
 
   void refuse(const Manifest& object, std::string message) {
@@ -227,20 +224,21 @@ class Judge {
   policy::PolicyIndex policies_;
   PolicySnapshot::Scratch scratch_;
   std::map<Identity, const Manifest*> before_;
-  std::deque<std::string> name_spaces_;  // of the autoscalers
-  std::vector<policy::Autoscaler> autoscalers_;
+  FileFacts& facts_;
   std::vector<FileDecision> decisions_;
   std::vector<ManifestError> errors_;
   std::vector<NotJudged> unjudged_;
+  std::size_t by_group_ = 0;  // how many of them, at the front, want a user
 };
 
 }  // namespace
 
 FileDecisions judge_files(const policy::PolicySnapshot& snapshot, const Situation& situation, const Manifests& objects,
                           const Manifests& before, const Manifests& facts) {
-  Judge judge(snapshot, situation, before);
-  judge.learn(objects);
-  judge.learn(facts);
+  FileFacts known(snapshot, situation.name_space, situation.now);
+  known.learn(facts);
+  known.learn_judged(objects);
+  Judge judge(snapshot, situation, before, known);
   for (const Manifest& object : objects.objects) judge.judge(object);
   return std::move(judge).take();
 }

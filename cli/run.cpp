@@ -17,7 +17,22 @@
 namespace portcullis::cli {
 namespace {
 
-const std::array<const Command*, 5> commands{&check_command, &config_validate_command, &guard_command, &version_command, &webhook_command};
+const Command* const commands[]{
+    &certs_expires_command,
+    &certs_init_command,
+    &certs_inspect_command,
+    &check_command,
+    &config_validate_command,
+    &doctor_command,
+    &guard_command,
+    &render_crds_command,
+    &render_rbac_command,
+    &render_tenant_quotas_command,
+    &render_webhook_config_command,
+    &uninstall_command,
+    &version_command,
+    &webhook_command,
+};
 
 constexpr std::string_view root_examples =
     "  portcullis check --config documents/ manifests/\n"
@@ -28,7 +43,7 @@ void print_root_help(std::ostream& to) {
   to << "Portcullis keeps the gate of a multi-tenant Odoo platform: an admission webhook, a forward-auth guard, and a check of "
         "files.\n\nExamples:\n"
      << root_examples << "\nUsage: portcullis COMMAND [OPTIONS]\n\nCommands:\n";
-  for (const Command* command : commands) to << "  " << std::left << std::setw(17) << command->words << command->summary << '\n';
+  for (const Command* command : commands) to << "  " << std::left << std::setw(23) << command->words << command->summary << '\n';
   to << "\n`portcullis COMMAND --help` tells the options of one. Every option may also be set by PORTCULLIS_<OPTION>.\n"
         "Exit codes: 0 fine, 1 the answer is no, 2 could not be judged.\n";
 }

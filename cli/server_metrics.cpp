@@ -23,7 +23,8 @@ void sample_server(Scrape& scrape, const std::string& door, const net::ServerSta
                   static_cast<double>(value));
   counter("portcullis_net_requests_malformed_total", "Requests that the wire refused.", stats.requests_malformed);
   counter("portcullis_net_requests_shed_total", "Requests answered 503 because too much was pending.", stats.requests_shed);
-  counter("portcullis_net_requests_failed_total", "Requests answered 500 because of a fault of our own.", stats.requests_failed);
+  counter("portcullis_net_requests_failed_total", "Requests answered 500, or 503 for want of an answer, because of a fault of our own.",
+          stats.requests_failed);
   counter("portcullis_net_handshakes_failed_total", "TLS handshakes that failed.", stats.handshakes_failed);
   counter("portcullis_net_handshakes_resumed_total", "TLS handshakes that resumed a session.", stats.handshakes_resumed);
   for (const auto& [result, value] :

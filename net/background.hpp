@@ -1,8 +1,8 @@
 // A thread of its own for what waits: one io_context, coroutines that start on it and stay on it. The doors' loops never
-// wait; they hand work over with post() and get told through a Waker (net/server.hpp).
+// wait; they hand work over with post() and get told through a Waker (net/waker.hpp).
 #pragma once
 
-#include <chrono>
+#include <boost/asio/any_io_executor.hpp>
 #include <functional>
 #include <memory>
 #include <string_view>
@@ -23,18 +23,21 @@ class Background {
 
   // Runs `work` on the thread soon. From any thread.
   void post(std::function<void()> work);
-  // Starts a task on the thread. From any thread. An exception that escapes is our own bug: it is logged as event `what`
-  // and the process aborts.
+  // Starts a task on the thread. From any thread. What `make` captured lives as long as the task. An exception that escapes is our own bug:
+  // it is logged as event `what` and the process aborts.
   void spawn(std::string_view what, std::function<Task<void>()> make);
   // Asks all tasks to end (their waits end with operation_aborted) and waits for them until `deadline`.
   bool stop(Deadline deadline);
+  // For what makes sockets and timers, in net/ alone.
+  [[nodiscard]] boost::asio::any_io_executor executor();
 
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 
-// Waits until `deadline`; false when the task was cancelled. On the thread of the Background that runs the caller.
+// Waits until `deadline`; false when the task was cancelled. In a cancelled task every further co_await throws, which
+// unwinds it; what must be undone belongs into destructors. On the thread of the Background that runs the caller.
 Task<bool> sleep_until(Deadline deadline);
 
 // Something that happened, for tasks of one Background. Not thread-safe: notify() and wait() on its thread.

@@ -17,7 +17,7 @@ constexpr int reads_per_turn = 16;
 Connection::Connection(LoopState& loop, Descriptor socket, SSL_CTX* context, const Peer& peer, Deadline retire_at)
     : loop_(loop),
       transport_(std::move(socket), context),
-      facts_{.peer = peer, .client_name = {}, .tls = context != nullptr},
+      facts_{.connection = this, .peer = peer, .client_name = {}, .tls = context != nullptr},
       since_(loop.now),
       retire_at_(retire_at) {
   loop_.counters.connections_open.add();
@@ -78,7 +78,11 @@ Connection::After Connection::serve() {
     if (!send_unsent()) return After::gone;
     if (!unsent_.empty()) return After::wait;
     if (ending_) return end();
+    if (held_) wanted_ = Wanted::nothing;
+  } else if (held_ && transport_.peer_has_left()) {
+    return After::gone;
   }
+  if (held_) return After::wait;
   wanted_ = Wanted::read;
   for (int turn = 0; turn < reads_per_turn; ++turn) {
     bool filled = false;
@@ -98,7 +102,7 @@ Connection::After Connection::serve() {
     const After after = perform(session_->advance(in_, loop_.output), loop_.output);
     if (after == After::gone || phase_ != Phase::open) return after;
     if (in_.empty()) loop_.buffers.give_back(std::move(in_));
-    if (!unsent_.empty()) return After::wait;
+    if (!unsent_.empty() || held_) return After::wait;
     // A plain read that did not fill the room took all there was; asking again would cost a call to learn it.
     if (!input_left_ && !filled && !transport_.has_pending()) return After::wait;
   }
@@ -112,6 +116,10 @@ Connection::After Connection::perform(Step step, std::string& out) {
       return After::wait;
     case Step::again:
       input_left_ = true;
+      return After::wait;
+    case Step::hold:
+      held_ = true;
+      if (unsent_.empty()) wanted_ = Wanted::nothing;
       return After::wait;
     case Step::drop:
       return After::gone;
@@ -211,6 +219,17 @@ Connection::After Connection::tick() {
   if (phase_ != Phase::open || !unsent_.empty()) return After::gone;
   session_->time_out(loop_.output);
   return perform(Step::finish, loop_.output);
+}
+
+Connection::After Connection::finish(std::uint64_t ticket) {
+  const bool was_held = std::exchange(held_, false);
+  if (was_held && unsent_.empty()) wanted_ = Wanted::read;
+  const After after = perform(session_->finish(ticket, loop_.output), loop_.output);
+  if (after == After::gone || phase_ != Phase::open || ending_ || held_) return after;
+  // Requests that came behind the one that waited; readiness will not tell of them.
+  if (was_held) input_left_ = !in_.empty();
+  if (!unsent_.empty()) return After::wait;
+  return input_left_ || (was_held && transport_.has_pending()) ? After::again : After::wait;
 }
 
 Connection::After Connection::last_call() {

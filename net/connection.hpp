@@ -23,7 +23,7 @@ class Connection {
     again,  // more can be done now; others first
     gone,   // delete it
   };
-  enum class Wanted { read, write };
+  enum class Wanted { read, write, nothing };  // nothing: but to be told when the peer leaves
 
   // `context`: null for plain. `retire_at`: its greatest age.
   Connection(LoopState& loop, Descriptor socket, SSL_CTX* context, const Peer& peer, Deadline retire_at);
@@ -31,7 +31,8 @@ class Connection {
 
   After run();
   After tick();
-  After last_call();  // the drain delay is over
+  After last_call();                   // the drain delay is over
+  After finish(std::uint64_t ticket);  // an answer that was waited for is ready
 
   [[nodiscard]] Wanted wanted() const { return wanted_; }
   [[nodiscard]] int descriptor() const { return transport_.descriptor(); }
@@ -70,6 +71,7 @@ class Connection {
   bool input_left_ = false;  // the session paused with input in hand
   bool ending_ = false;      // close once unsent_ has left
   bool retired_ = false;
+  bool held_ = false;  // nothing is read until finish()
 };
 
 }  // namespace portcullis::net

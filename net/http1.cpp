@@ -62,7 +62,10 @@ void append_response(std::string& out, const Response& response, std::string_vie
 
 Http1::Http1(LoopState& loop, const ConnectionFacts& connection) : loop_(loop), connection_(connection), since_(loop.now) {}
 
-Http1::~Http1() { hold(0); }
+Http1::~Http1() {
+  hold(0);
+  if (state_ == State::waiting) abandon(loop_, ticket_);
+}
 
 void Http1::hold(std::size_t bytes) {
   loop_.pending_bytes += bytes - held_bytes_;
@@ -70,7 +73,7 @@ void Http1::hold(std::size_t bytes) {
 }
 
 Step Http1::advance(Buffer& in, std::string& out) {
-  while (state_ != State::over && !in.empty()) {
+  while (state_ != State::over && state_ != State::waiting && !in.empty()) {
     if (out.size() >= output_pause_bytes) return Step::again;
     if (state_ == State::idle) {
       state_ = State::head;
@@ -81,6 +84,7 @@ Step Http1::advance(Buffer& in, std::string& out) {
     if (state_ == State::body && !read_body(in, out)) break;
     answer(in, out);
   }
+  if (state_ == State::waiting) return Step::hold;
   return state_ == State::over ? Step::finish : Step::read;
 }
 
@@ -187,17 +191,34 @@ void Http1::answer(Buffer& in, std::string& out) {
       .draining = loop_.draining,
       .received = received_,
   };
-  answer_safely(loop_, request);
+  answer_safely(loop_, connection_, request);
   ++requests_;
   loop_.counters.requests_http1.add();
-  const bool keep_alive = head_.keep_alive && !loop_.response.close && !retired_ && !loop_.draining;
-  const Ending ending{.keep_alive = keep_alive, .say_keep_alive = keep_alive && !head_.http11, .head_only = wants_head_only_};
-  append_response(out, loop_.response, loop_.date.line(loop_.now), ending);
   in.consume(raw_bytes_);
   scan_.reset();
   hold(0);
   since_ = loop_.now;
+  give(out);
+}
+
+void Http1::give(std::string& out) {
+  if (loop_.response.waits()) {
+    ticket_ = loop_.response.ticket();
+    state_ = State::waiting;
+    return;
+  }
+  const bool keep_alive = head_.keep_alive && !loop_.response.close && !retired_ && !loop_.draining;
+  const Ending ending{.keep_alive = keep_alive, .say_keep_alive = keep_alive && !head_.http11, .head_only = wants_head_only_};
+  append_response(out, loop_.response, loop_.date.line(loop_.now), ending);
+  since_ = loop_.now;
   state_ = ending.keep_alive ? State::idle : State::over;
+}
+
+Step Http1::finish(std::uint64_t ticket, std::string& out) {
+  finish_safely(loop_, connection_, ticket);
+  give(out);
+  if (state_ == State::waiting) return Step::hold;
+  return state_ == State::over ? Step::finish : Step::read;
 }
 
 // Whatever follows a refused request is not to be trusted to begin where we think: the connection ends.
@@ -231,6 +252,8 @@ Deadline Http1::deadline() const {
       return since_ + loop_.limits.header_time_max;
     case State::body:
       return since_ + loop_.limits.body_time_max;
+    case State::waiting:
+      return since_ + loop_.limits.wait_time_max;
     case State::over:
       break;
   }
@@ -245,6 +268,8 @@ std::string_view Http1::waiting_for() const {
       return "header";
     case State::body:
       return "body";
+    case State::waiting:
+      return "answer";
     case State::over:
       break;
   }
@@ -256,6 +281,8 @@ void Http1::time_out(std::string& out) {
     refuse({408, "the header took too long"}, out);
   } else if (state_ == State::body) {
     refuse({408, "the body took too long"}, out);
+  } else if (state_ == State::waiting) {
+    refuse(give_up_waiting(loop_, connection_.peer, ticket_), out);
   }
 }
 

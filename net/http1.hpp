@@ -21,6 +21,7 @@ class Http1 final : public Session {
   Step tick(std::string&) override { return Step::read; }
   Step retire(std::string&) override;
   Step last_call(std::string&) override { return state_ == State::idle ? Step::finish : Step::read; }
+  Step finish(std::uint64_t ticket, std::string& out) override;
   [[nodiscard]] Deadline deadline() const override;
   [[nodiscard]] std::string_view waiting_for() const override;
   [[nodiscard]] bool is_idle() const override { return state_ == State::idle; }
@@ -28,12 +29,13 @@ class Http1 final : public Session {
   [[nodiscard]] std::uint64_t requests() const override { return requests_; }
 
  private:
-  enum class State { idle, head, body, over };
+  enum class State { idle, head, body, waiting, over };
 
   bool read_head(Buffer& in, std::string& out);
   bool read_body(Buffer& in, std::string& out);
   bool make_room(Buffer& in, std::size_t wanted, std::string& out);
   void answer(Buffer& in, std::string& out);
+  void give(std::string& out);  // loop_.response, which may be to wait
   void refuse(const Refusal& refusal, std::string& out);
   void hold(std::size_t bytes);  // counts them against the loop's pending bound
 
@@ -51,6 +53,7 @@ class Http1 final : public Session {
   std::size_t raw_bytes_ = 0;      // of the buffer that belong to this request, when chunked and whole
   std::size_t held_bytes_ = 0;
   std::uint64_t requests_ = 0;
+  std::uint64_t ticket_ = 0;  // while waiting
   bool retired_ = false;
   bool continue_sent_ = false, wants_head_only_ = false;
 };

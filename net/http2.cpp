@@ -49,7 +49,8 @@ struct Http2::Stream {
   };
 
   std::int32_t id = 0;
-  bool is_open = false, is_answered = false, is_sent = false, has_authority = false, has_host = false;
+  bool is_open = false, is_answered = false, is_waiting = false, is_sent = false, has_authority = false, has_host = false;
+  std::uint64_t ticket = 0;  // while waiting
   std::string text, cookie;
   Span method, target, authority, host;
   std::vector<std::pair<Span, Span>> fields;
@@ -60,7 +61,7 @@ struct Http2::Stream {
   std::string answer;
   std::size_t answer_sent = 0;
   Refusal refusal{.status = 0, .why = {}};
-  Clock::time_point opened, answered;
+  Clock::time_point opened, wait_began, answered;
 
   Span keep(std::string_view bytes) {
     const Span span{text.size(), bytes.size()};
@@ -196,7 +197,10 @@ Http2::Http2(LoopState& loop, const ConnectionFacts& connection)
 }
 
 Http2::~Http2() {
-  for (const auto& stream : streams_) loop_.pending_bytes -= std::exchange(stream->held_bytes, 0);
+  for (const auto& stream : streams_) {
+    loop_.pending_bytes -= std::exchange(stream->held_bytes, 0);
+    if (stream->is_waiting) abandon(loop_, stream->ticket);
+  }
   nghttp2_session_del(session_);
 }
 
@@ -323,25 +327,46 @@ void Http2::complete(Stream& stream) {
   for (const auto& [name, value] : stream.fields) fields_.push_back({name.in(stream.text), value.in(stream.text)});
   if (!stream.cookie.empty()) fields_.push_back({"cookie", stream.cookie});
   if (!stream.body.allocated()) stream.body = Buffer(0);  // an empty body has its padding too
-  answer_safely(loop_, Request{
-                           .method = method,
-                           .target = target,
-                           .fields = fields_,
-                           .body = stream.body.view(),
-                           .peer = connection_.peer,
-                           .client_name = connection_.client_name,
-                           .tls = connection_.tls,
-                           .http2 = true,
-                           .draining = loop_.draining,
-                           .received = stream.opened,
-                       });
+  answer_safely(loop_, connection_,
+                Request{
+                    .method = method,
+                    .target = target,
+                    .fields = fields_,
+                    .body = stream.body.view(),
+                    .peer = connection_.peer,
+                    .client_name = connection_.client_name,
+                    .tls = connection_.tls,
+                    .http2 = true,
+                    .draining = loop_.draining,
+                    .received = stream.opened,
+                });
   ++requests_;
   loop_.counters.requests_http2.add();
+  give(stream);
+}
+
+void Http2::give(Stream& stream) {
+  if (loop_.response.waits()) {
+    if (!std::exchange(stream.is_waiting, true)) stream.wait_began = loop_.now;
+    stream.ticket = loop_.response.ticket();
+    loop_.pending_bytes -= std::exchange(stream.held_bytes, 0);
+    stream.body = Buffer{};
+    return;
+  }
+  stream.is_waiting = false;
   if (loop_.response.close && !retired_) {
     retired_ = last_called_ = true;
     nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, stream.id, NGHTTP2_NO_ERROR, nullptr, 0);
   }
-  submit(stream, method == "HEAD");
+  submit(stream);
+}
+
+Step Http2::finish(std::uint64_t ticket, std::string& out) {
+  const auto found = std::find_if(streams_.begin(), streams_.end(), [&](const auto& s) { return s->is_waiting && s->ticket == ticket; });
+  if (found == streams_.end()) return pump(out);
+  finish_safely(loop_, connection_, ticket);
+  give(**found);
+  return pump(out);
 }
 
 void Http2::refuse(Stream& stream, const Refusal& refusal) {
@@ -355,10 +380,10 @@ void Http2::refuse(Stream& stream, const Refusal& refusal) {
   response.content_type = "text/plain; charset=utf-8";
   response.body.assign(refusal.why).append("\n");
   if (refusal.status == 503) response.header("retry-after", "1");
-  submit(stream, stream.method.in(stream.text) == "HEAD");
+  submit(stream);
 }
 
-void Http2::submit(Stream& stream, bool head_only) {
+void Http2::submit(Stream& stream) {
   Response& response = loop_.response;
   stream.is_answered = true;
   stream.answered = loop_.now;
@@ -376,6 +401,7 @@ void Http2::submit(Stream& stream, bool head_only) {
   if (has_content(response.status)) {
     answer_fields_.push_back(pair_of("content-length", text_of(length, sizeof length, response.body.size())));
   }
+  const bool head_only = stream.method.in(stream.text) == "HEAD";
   const bool has_data = !head_only && has_content(response.status) && !response.body.empty();
   nghttp2_data_provider provider{};
   if (has_data) {
@@ -399,6 +425,7 @@ void Http2::closed(Stream& stream) {
 
 void Http2::release(Stream& stream) {
   loop_.pending_bytes -= std::exchange(stream.held_bytes, 0);
+  if (std::exchange(stream.is_waiting, false)) abandon(loop_, stream.ticket);
   if (!stream.answer.empty()) {
     unsent_bytes_ -= stream.answer.size() - stream.answer_sent;
     --unsent_answers_;
@@ -433,6 +460,12 @@ Step Http2::tick(std::string& out) {
   if (open_streams_ > 0) {
     for (const auto& stream : streams_) {
       if (!stream->is_open) continue;
+      if (stream->is_waiting) {
+        if (loop_.now - stream->wait_began < limits.wait_time_max) continue;
+        stream->is_waiting = false;
+        refuse(*stream, give_up_waiting(loop_, connection_.peer, stream->ticket));
+        continue;
+      }
       const Deadline deadline = stream->is_answered ? stream->answered + limits.write_time_max : stream->opened + limits.body_time_max;
       if (loop_.now > deadline) nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_CANCEL);
     }

@@ -27,6 +27,7 @@ class Http2 final : public Session {
   Step tick(std::string& out) override;
   Step retire(std::string& out) override;
   Step last_call(std::string& out) override;
+  Step finish(std::uint64_t ticket, std::string& out) override;
   [[nodiscard]] Deadline deadline() const override;
   [[nodiscard]] std::string_view waiting_for() const override { return open_streams_ == 0 ? "request" : "stream"; }
   [[nodiscard]] bool is_idle() const override { return open_streams_ == 0; }
@@ -44,7 +45,8 @@ class Http2 final : public Session {
   void encourage(Stream& stream);  // its head has come, its body has not
   void complete(Stream& stream);   // its last byte has come
   void refuse(Stream& stream, const Refusal& refusal);
-  void submit(Stream& stream, bool head_only);  // loop_.response
+  void give(Stream& stream);    // loop_.response, which may be to wait
+  void submit(Stream& stream);  // loop_.response
   void closed(Stream& stream);
   void give_up(std::string_view why);  // GOAWAY: the peer costs more than it asks
   Step pump(std::string& out);

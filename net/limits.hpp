@@ -26,6 +26,7 @@ struct Limits {
   std::chrono::seconds header_time_max{10};  // from the first byte of a request to the end of its header
   std::chrono::seconds body_time_max{10};
   std::chrono::seconds write_time_max{10};
+  std::chrono::seconds wait_time_max{35};        // for an answer that the handler owes; above the 30 s that a webhook may be given
   std::chrono::seconds linger_time_max{2};       // after our last byte: a close with bytes unread would take the answer back
   std::chrono::seconds idle_time_max{120};       // above the 90 s after which the API server and Traefik close (client-go, Go net/http)
   std::chrono::seconds connection_age_max{300};  // +-20 %, ended at a response boundary: spreads load over replicas

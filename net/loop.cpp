@@ -1,7 +1,6 @@
 #include "net/loop.hpp"
 
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -78,7 +77,7 @@ Loop::Loop(Parts parts) : parts_(std::move(parts)), random_(std::random_device{}
 Loop::~Loop() {
   stop_.store(true, std::memory_order_release);
   if (thread_.joinable()) {
-    eventfd_write(wake_.get(), 1);
+    parts_.waker->ring();
     thread_.join();
   }
   idle_.clear();  // while state_ still is
@@ -95,8 +94,7 @@ Result<std::unique_ptr<Loop>> Loop::start(Parts parts) {
 
 Result<void> Loop::prepare() {
   epoll_ = Descriptor(::epoll_create1(EPOLL_CLOEXEC));
-  wake_ = Descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!epoll_.is_open() || !wake_.is_open() || !watch(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), EPOLLIN, wake_mark)) {
+  if (!epoll_.is_open() || !watch(epoll_.get(), EPOLL_CTL_ADD, parts_.waker->descriptor(), EPOLLIN, wake_mark)) {
     return fail(ErrorKind::unavailable, parts_.door, std::string("cannot make a loop: ") + std::strerror(errno));
   }
   for (std::size_t i = 0; i < parts_.listeners.size(); ++i) {
@@ -111,7 +109,7 @@ Result<void> Loop::prepare() {
 void Loop::drain(std::optional<std::chrono::seconds> delay) {
   drain_delay_.store(delay.value_or(state_.limits.drain_delay), std::memory_order_relaxed);
   drain_.store(true, std::memory_order_release);
-  eventfd_write(wake_.get(), 1);
+  parts_.waker->ring();
 }
 
 void Loop::run() {
@@ -139,8 +137,7 @@ void Loop::turn(int timeout_milliseconds) {
   for (int i = 0; i < count; ++i) {
     const std::uint64_t mark = events[static_cast<std::size_t>(i)].data.u64;
     if (mark == wake_mark) {
-      eventfd_t ignored = 0;
-      eventfd_read(wake_.get(), &ignored);
+      finish_woken();
       if (drain_.load(std::memory_order_acquire) && !state_.draining) {
         state_.draining = true;
         drain_began_ = state_.now;
@@ -171,9 +168,10 @@ void Loop::turn(int timeout_milliseconds) {
 }
 
 // No memory left, or a bug of ours, ends this connection and no other.
-Connection::After Loop::safely(Connection& connection, Connection::After (Connection::*act)()) {
+template <class... Arguments>
+Connection::After Loop::safely(Connection& connection, Connection::After (Connection::*act)(Arguments...), Arguments... arguments) {
   try {
-    return (connection.*act)();
+    return (connection.*act)(arguments...);
   } catch (const std::exception& error) {
     observe::log_limited(observe::Level::error, "connection_failed", {{"door", state_.door}, {"error", error.what()}});
     state_.output.clear();
@@ -195,8 +193,23 @@ void Loop::after(Connection& connection, Connection::After what) {
   file(connection);
   if (connection.wanted() != connection.notes.watched) {
     connection.notes.watched = connection.wanted();
-    const std::uint32_t events = connection.wanted() == Connection::Wanted::read ? EPOLLIN : EPOLLOUT;
+    const std::uint32_t events = connection.wanted() == Connection::Wanted::read    ? EPOLLIN
+                                 : connection.wanted() == Connection::Wanted::write ? EPOLLOUT
+                                                                                    : EPOLLRDHUP;
     watch(epoll_.get(), EPOLL_CTL_MOD, connection.descriptor(), events, reinterpret_cast<std::uintptr_t>(&connection));
+  }
+}
+
+void Loop::finish_woken() {
+  parts_.waker->take(woken_);
+  for (const std::uint64_t ticket : woken_) {
+    const auto found = state_.waiting.find(ticket);
+    if (found == state_.waiting.end()) continue;  // it waits no longer
+    Connection& connection = *found->second;
+    if (connection.notes.dead) continue;
+    Connection::After what = safely(connection, &Connection::finish, ticket);
+    if (what == Connection::After::again && connection.notes.again) what = Connection::After::wait;  // it will run anyhow
+    after(connection, what);
   }
 }
 
@@ -259,6 +272,10 @@ void Loop::admit(Descriptor socket, const Peer& peer) {
   if (parts_.tls && tls_version_ != parts_.tls->version()) {
     tls_version_ = parts_.tls->version();
     tls_ = parts_.tls->current();
+  }
+  if (parts_.tls && !tls_) {  // no certificate has come yet, and nothing of ours is said in the clear
+    state_.counters.connections_refused.add();
+    return;
   }
   // +-20 %: connections that began together (a restart of the other side) do not end together.
   const std::chrono::duration<double> age =

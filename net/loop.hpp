@@ -18,6 +18,7 @@
 
 #include "net/connection.hpp"
 #include "net/tls_context.hpp"
+#include "net/waker.hpp"
 
 namespace portcullis::net {
 
@@ -42,6 +43,7 @@ class Loop {
     Limits limits;
     std::vector<Descriptor> listeners;
     std::unique_ptr<Handler> handler;
+    std::shared_ptr<Waker> waker;    // the handler has it too
     TlsSource* tls = nullptr;        // null: plain
     std::function<void()> on_quiet;  // on the loop's thread, when its last connection or listener has gone
   };
@@ -62,10 +64,12 @@ class Loop {
   void accept_from(int listener);
   void admit(Descriptor socket, const Peer& peer);
   bool close_oldest_idle();
-  Connection::After safely(Connection& connection, Connection::After (Connection::*act)());
+  template <class... Arguments>
+  Connection::After safely(Connection& connection, Connection::After (Connection::*act)(Arguments...), Arguments... arguments);
   void after(Connection& connection, Connection::After what);
   void file(Connection& connection);  // moves it to the list it belongs to
   void bury(Connection& connection);
+  void finish_woken();
   void watch_listeners(bool on);
   void tick();
   void tick_drain();
@@ -74,10 +78,11 @@ class Loop {
 
   Parts parts_;
   LoopState state_;
-  Descriptor epoll_, wake_;
+  Descriptor epoll_;
   // INVARIANT: idle_ is in the order in which its connections became idle, the oldest first.
   Connections idle_, busy_, dead_;
   std::vector<Connection*> again_;
+  std::vector<std::uint64_t> woken_;  // keeps its memory
   std::size_t handshaking_ = 0;
   std::shared_ptr<const TlsContext> tls_;
   std::uint64_t tls_version_ = 0;

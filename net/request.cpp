@@ -58,6 +58,7 @@ void Response::clear() {
   content_type = {};
   body.clear();
   close = false;
+  waits_ = false;
   headers_used_ = 0;
 }
 

@@ -64,6 +64,15 @@ struct Response {
   std::string body;
   bool close = false;  // end the connection after this answer
 
+  // There is no answer yet: whoever makes it calls Waker::wake(ticket), and Handler::finish fills it in. `ticket`: not
+  // another's that waits on this loop. What stands here so far is forgotten.
+  void wait(std::uint64_t ticket) {
+    waits_ = true;
+    ticket_ = ticket;
+  }
+  [[nodiscard]] bool waits() const { return waits_; }
+  [[nodiscard]] std::uint64_t ticket() const { return ticket_; }
+
   void header(std::string_view name, std::string_view value);  // name: lower case, static storage
   [[nodiscard]] std::span<const Header> headers() const { return {headers_.data(), headers_used_}; }
   void clear();
@@ -71,6 +80,8 @@ struct Response {
  private:
   std::vector<Header> headers_;
   std::size_t headers_used_ = 0;
+  std::uint64_t ticket_ = 0;
+  bool waits_ = false;
 };
 
 }  // namespace portcullis::net

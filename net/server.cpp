@@ -10,6 +10,7 @@
 #include "net/listen_address.hpp"
 #include "net/loop.hpp"
 #include "net/tls_context.hpp"
+#include "net/waker.hpp"
 #include "observe/log.hpp"
 
 namespace portcullis::net {
@@ -25,6 +26,15 @@ struct Server::Impl {
   std::atomic<bool> draining{false};
   std::vector<std::unique_ptr<Loop>> loops;  // last: they use what stands above
 
+  Result<void> take(Result<std::shared_ptr<const TlsContext>> context) {
+    if (!context) {
+      reload_failures.fetch_add(1);
+      return tl::unexpected(context.error());
+    }
+    tls.put(*std::move(context));
+    reloads.fetch_add(1);
+    return {};
+  }
   [[nodiscard]] bool is_quiet() const {
     return std::all_of(loops.begin(), loops.end(), [this](const auto& loop) {
       return draining.load() ? loop->is_drained() : loop->counters().connections_open.value() == 0;
@@ -41,7 +51,7 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, const Handl
   const ServerOptions& wanted = impl->options;
   const unsigned threads = wanted.threads != 0 ? wanted.threads : std::max(1U, std::thread::hardware_concurrency());
   if (wanted.listen.empty()) return fail(ErrorKind::invalid, wanted.door, "no address to listen on");
-  if (wanted.tls) {
+  if (wanted.tls && !wanted.tls->certificate.empty()) {
     auto context = TlsContext::load(*wanted.tls);
     if (!context) return tl::unexpected(context.error());
     impl->tls.put(*std::move(context));
@@ -62,11 +72,15 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, const Handl
   }
   Impl* const shared = impl.get();
   for (unsigned i = 0; i < threads; ++i) {
+    auto waker = std::make_shared<Waker>();
+    auto handler = factory(i);
+    handler->attach(waker);
     auto loop = Loop::start({
         .door = wanted.door,
         .limits = wanted.limits,
         .listeners = std::move(listeners[i]),
-        .handler = factory(i),
+        .handler = std::move(handler),
+        .waker = std::move(waker),
         .tls = wanted.tls ? &impl->tls : nullptr,
         .on_quiet =
             [shared] {
@@ -104,16 +118,17 @@ ServerStats Server::stats() const {
 }
 
 Result<void> Server::reload_certificate() {
-  if (!impl_->options.tls) return {};
+  if (!impl_->options.tls || impl_->options.tls->certificate.empty()) return {};
   const std::lock_guard lock(impl_->reload_mutex);
-  auto context = TlsContext::load(*impl_->options.tls);
-  if (!context) {
-    impl_->reload_failures.fetch_add(1);
-    return tl::unexpected(context.error());
-  }
-  impl_->tls.put(*std::move(context));
-  impl_->reloads.fetch_add(1);
-  return {};
+  return impl_->take(TlsContext::load(*impl_->options.tls));
+}
+
+bool Server::has_certificate() const { return !impl_->options.tls || impl_->tls.current() != nullptr; }
+
+Result<void> Server::use_certificate(const PemPair& pair) {
+  if (!impl_->options.tls) return fail(ErrorKind::invalid, impl_->options.door, "a certificate for a door without TLS");
+  const std::lock_guard lock(impl_->reload_mutex);
+  return impl_->take(TlsContext::from(pair, *impl_->options.tls));
 }
 
 void Server::drain(std::optional<std::chrono::seconds> delay) {

@@ -14,17 +14,30 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "net/certificate.hpp"
 #include "net/limits.hpp"
 #include "net/request.hpp"
 
 namespace portcullis::net {
 
+class Waker;  // net/waker.hpp
+
 // A door's answer to one request. One instance a loop, called on that loop's thread only; it never waits. An exception
 // that escapes is logged and answered 500.
+//
+// What takes longer is answered later: answer() says response.wait(ticket), another thread says waker->wake(ticket), and
+// the loop asks finish(ticket) for the answer. The connection reads no further request meanwhile (HTTP/1.1); of HTTP/2
+// only the stream waits. Each ticket ends in one of two ways: finish() gave its answer, or abandoned().
 class Handler {
  public:
   virtual ~Handler() = default;
+  virtual void attach(std::shared_ptr<Waker> /*waker*/) {}  // once, before the first request; the loop's thread has not begun
   virtual void answer(const Request& request, Response& response) = 0;
+  // The answer to a request that waits; the request's views are gone. It may wait again, within the same wait_time_max.
+  virtual void finish(std::uint64_t /*ticket*/, Response& response) { response.status = 500; }
+  // Nobody wants the answer any more: the peer left, the server ended, or Limits::wait_time_max passed and 503 was said.
+  // A wake that comes later is ignored.
+  virtual void abandoned(std::uint64_t /*ticket*/) noexcept {}
 };
 
 struct ListenAddress {
@@ -37,7 +50,9 @@ Result<ListenAddress> parse_listen_address(std::string_view text);
 enum class ClientAuth { off, optional, require };
 
 struct TlsFiles {
-  std::filesystem::path certificate, key;          // PEM; the certificate file holds the chain
+  // PEM; the certificate file holds the chain. Both empty: the pair comes by Server::use_certificate(), and until it has come
+  // every connection is closed.
+  std::filesystem::path certificate, key;
   std::optional<std::filesystem::path> client_ca;  // PEM bundle
   ClientAuth client_auth = ClientAuth::off;
 };
@@ -57,7 +72,7 @@ struct ServerStats {
   std::uint64_t handshakes_failed = 0, handshakes_resumed = 0;
   std::uint64_t requests_malformed = 0;  // refused by the wire: 4xx of net's own, or a closed connection
   std::uint64_t requests_shed = 0;       // 503 with Retry-After: over the pending bound
-  std::uint64_t requests_failed = 0;     // 500: the handler threw
+  std::uint64_t requests_failed = 0;     // 500: the handler threw; 503: it owed an answer longer than wait_time_max
   std::uint64_t certificate_reloads = 0, certificate_reload_failures = 0;
   std::int64_t certificate_not_after = 0;  // Unix seconds of the leaf in use; 0 without TLS
 };
@@ -77,6 +92,9 @@ class Server {
   // Reads the pair again; a bad one is refused and the old one stays. Connections are not dropped; session tickets of the
   // former generation are no longer taken.
   Result<void> reload_certificate();
+  [[nodiscard]] bool has_certificate() const;  // or needs none
+  // The same with a pair in memory.
+  Result<void> use_certificate(const PemPair& pair);
   // Graceful end: Request::draining is set, every HTTP/1.1 answer says Connection: close and HTTP/2 gets GOAWAY; new
   // connections are still taken for `delay` (by default limits.drain_delay), then the listeners close and idle connections
   // end. Once a server.

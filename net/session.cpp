@@ -23,24 +23,56 @@ std::string_view DateLine::line(Clock::time_point now) {
   return line_;
 }
 
-void answer_safely(LoopState& loop, const Request& request) {
-  loop.response.clear();
-  std::string what;
-  try {
-    loop.handler->answer(request, loop.response);
-    return;
-  } catch (const std::exception& error) {
-    what = error.what();
-  } catch (...) {
-    what = "an exception of unknown type";
-  }
+namespace {
+
+void fail_request(LoopState& loop, const Peer& peer, std::string_view what) {
   loop.counters.requests_failed.add();
-  observe::log(observe::Level::error, "handler_failed", {{"door", loop.door}, {"peer", request.peer.text()}, {"error", printable(what)}});
+  observe::log(observe::Level::error, "handler_failed", {{"door", loop.door}, {"peer", peer.text()}, {"error", printable(what)}});
   loop.response.clear();
   loop.response.status = 500;
   loop.response.content_type = "text/plain; charset=utf-8";
   loop.response.body = "internal error\n";
   loop.response.close = true;
+}
+
+template <class Ask>
+void ask_safely(LoopState& loop, const ConnectionFacts& connection, Ask ask) {
+  loop.response.clear();
+  std::string what;
+  try {
+    ask();
+    if (!loop.response.waits()) return;
+    if (loop.waiting.try_emplace(loop.response.ticket(), connection.connection).second) return;
+    what = "a ticket that waits already";
+  } catch (const std::exception& error) {
+    what = error.what();
+  } catch (...) {
+    what = "an exception of unknown type";
+  }
+  fail_request(loop, connection.peer, what);
+}
+
+}  // namespace
+
+void answer_safely(LoopState& loop, const ConnectionFacts& connection, const Request& request) {
+  ask_safely(loop, connection, [&] { loop.handler->answer(request, loop.response); });
+}
+
+void finish_safely(LoopState& loop, const ConnectionFacts& connection, std::uint64_t ticket) {
+  loop.waiting.erase(ticket);
+  ask_safely(loop, connection, [&] { loop.handler->finish(ticket, loop.response); });
+}
+
+void abandon(LoopState& loop, std::uint64_t ticket) {
+  loop.waiting.erase(ticket);
+  loop.handler->abandoned(ticket);
+}
+
+Refusal give_up_waiting(LoopState& loop, const Peer& peer, std::uint64_t ticket) {
+  abandon(loop, ticket);
+  loop.counters.requests_failed.add();
+  observe::log_limited(observe::Level::error, "answer_missing", {{"door", loop.door}, {"peer", peer.text()}});
+  return {503, "the answer took too long"};
 }
 
 void log_refusal(LoopState& loop, const Peer& peer, const Refusal& refusal) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
 #include "base/clock.hpp"
 #include "net/buffer.hpp"
@@ -43,6 +44,8 @@ class DateLine {
   std::string line_;
 };
 
+class Connection;
+
 // What a loop's sessions share. One thread.
 struct LoopState {
   std::string door;
@@ -54,12 +57,14 @@ struct LoopState {
   Clock::time_point now{};  // renewed on every turn of the loop
   bool draining = false;
   BufferPool buffers;
-  std::string output;             // of the session that runs now; empty between two
-  std::size_t pending_bytes = 0;  // of request bodies being received, beyond the base buffers
+  std::string output;                                      // of the session that runs now; empty between two
+  std::size_t pending_bytes = 0;                           // of request bodies being received, beyond the base buffers
+  std::unordered_map<std::uint64_t, Connection*> waiting;  // by ticket
 };
 
 // Who is at the other end; fixed for a connection's life.
 struct ConnectionFacts {
+  Connection* connection = nullptr;  // whom the loop tells of an answer that was waited for
   Peer peer;
   std::string client_name;
   bool tls = false;
@@ -68,6 +73,7 @@ struct ConnectionFacts {
 enum class Step {
   read,    // wait for more bytes
   again,   // input is left, the output is large: write it, then call again
+  hold,    // read nothing more until finish(): an answer is waited for
   finish,  // write the output, then close
   drop,    // close at once
 };
@@ -83,6 +89,8 @@ class Session {
   virtual Step retire(std::string& out) = 0;
   // The drain delay is over: what is idle ends now.
   virtual Step last_call(std::string& out) = 0;
+  // The answer that `ticket` stands for is ready.
+  virtual Step finish(std::uint64_t ticket, std::string& out) = 0;
   // When the present wait ends; what it is about, for the log.
   [[nodiscard]] virtual Deadline deadline() const = 0;
   [[nodiscard]] virtual std::string_view waiting_for() const = 0;
@@ -92,14 +100,21 @@ class Session {
   [[nodiscard]] virtual std::uint64_t requests() const = 0;
 };
 
-// Asks the handler; an exception that escapes becomes a logged 500 that closes the connection.
-void answer_safely(LoopState& loop, const Request& request);
-
 // A refusal of the wire's own.
 struct Refusal {
   int status = 400;
   std::string_view why;  // static storage; for the stranger and the log
 };
+
+// Asks the handler; an exception that escapes becomes a logged 500 that closes the connection. The answer may be to wait:
+// then the loop knows the ticket.
+void answer_safely(LoopState& loop, const ConnectionFacts& connection, const Request& request);
+void finish_safely(LoopState& loop, const ConnectionFacts& connection, std::uint64_t ticket);
+// The request that waited with `ticket` has ended without its answer.
+void abandon(LoopState& loop, std::uint64_t ticket);
+// The refusal for an answer that was owed for too long.
+Refusal give_up_waiting(LoopState& loop, const Peer& peer, std::uint64_t ticket);
+
 void log_refusal(LoopState& loop, const Peer& peer, const Refusal& refusal);
 
 std::string_view reason_phrase(int status);

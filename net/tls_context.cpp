@@ -9,6 +9,8 @@
 #include <filesystem>
 #include <string_view>
 
+#include "net/openssl_handles.hpp"
+
 namespace portcullis::net {
 namespace {
 
@@ -22,10 +24,6 @@ constexpr std::string_view session_context = "portcullis";  // without one a cli
 
 // Read-ahead: a record of 10 KB comes with its header in one read instead of two.
 constexpr std::size_t read_ahead_bytes = 32 * 1024;
-
-struct FreeX509 {
-  void operator()(X509* certificate) const { X509_free(certificate); }
-};
 
 // RFC 7301: h2, then http/1.1; a client that asks only for others is told so.
 int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned int in_size, void*) {
@@ -74,8 +72,30 @@ std::string in_words(const ASN1_TIME* time) {
 
 auto refuse(const std::filesystem::path& file, std::string what) { return fail(ErrorKind::invalid, file.string(), std::move(what)); }
 
-// A key with a passphrase would stop the program to ask on a terminal.
-int no_passphrase(char*, int, int, void*) { return -1; }
+Result<void> use_files(SSL_CTX* context, const TlsFiles& files) {
+  if (SSL_CTX_use_certificate_chain_file(context, files.certificate.c_str()) != 1) {
+    return refuse(files.certificate, "cannot read a certificate: " + openssl_errors());
+  }
+  if (SSL_CTX_use_PrivateKey_file(context, files.key.c_str(), SSL_FILETYPE_PEM) != 1) {
+    return refuse(files.key, "cannot use the key for " + files.certificate.string() + ": " + openssl_errors());
+  }
+  return {};
+}
+
+Result<void> use_pair(SSL_CTX* context, const PemPair& pair) {
+  const Bio in = reader_of(pair.certificate);
+  const X509Handle leaf = in ? read_certificate(in.get()) : nullptr;
+  if (!leaf || SSL_CTX_use_certificate(context, leaf.get()) != 1) {
+    return refuse("certificate", "cannot read a certificate: " + openssl_errors());
+  }
+  while (const X509Handle next = read_certificate(in.get())) {
+    if (SSL_CTX_add1_chain_cert(context, next.get()) != 1) return refuse("certificate", "cannot use its chain: " + openssl_errors());
+  }
+  ERR_clear_error();
+  const KeyHandle key = read_key(pair.key);
+  if (!key || SSL_CTX_use_PrivateKey(context, key.get()) != 1) return refuse("key", "cannot be used: " + openssl_errors());
+  return {};
+}
 
 }  // namespace
 
@@ -89,7 +109,11 @@ std::string openssl_errors() {
   return text.empty() ? "no reason given" : text;
 }
 
-Result<std::shared_ptr<const TlsContext>> TlsContext::load(const TlsFiles& files) {
+Result<std::shared_ptr<const TlsContext>> TlsContext::load(const TlsFiles& files) { return make(files, nullptr); }
+
+Result<std::shared_ptr<const TlsContext>> TlsContext::from(const PemPair& pair, const TlsFiles& files) { return make(files, &pair); }
+
+Result<std::shared_ptr<const TlsContext>> TlsContext::make(const TlsFiles& files, const PemPair* pair) {
   ERR_clear_error();
   std::shared_ptr<TlsContext> made(new TlsContext);
   made->client_auth_ = files.client_auth;
@@ -100,21 +124,17 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::load(const TlsFiles& files
     return fail(ErrorKind::unavailable, "TLS", "cannot be set up: " + openssl_errors());
   }
   SSL_CTX_set_default_passwd_cb(context, no_passphrase);
-  if (SSL_CTX_use_certificate_chain_file(context, files.certificate.c_str()) != 1) {
-    return refuse(files.certificate, "cannot read a certificate: " + openssl_errors());
-  }
-  if (SSL_CTX_use_PrivateKey_file(context, files.key.c_str(), SSL_FILETYPE_PEM) != 1) {
-    return refuse(files.key, "cannot use the key for " + files.certificate.string() + ": " + openssl_errors());
-  }
+  const std::filesystem::path certificate = pair ? "certificate" : files.certificate, key = pair ? "key" : files.key;
+  if (auto used = pair ? use_pair(context, *pair) : use_files(context, files); !used) return tl::unexpected(used.error());
   if (SSL_CTX_check_private_key(context) != 1) {
-    return refuse(files.key, "the key does not belong to " + files.certificate.string() + ": " + openssl_errors());
+    return refuse(key, "the key does not belong to " + certificate.string() + ": " + openssl_errors());
   }
   const X509* leaf = SSL_CTX_get0_certificate(context);
   if (X509_cmp_current_time(X509_get0_notBefore(leaf)) >= 0) {
-    return refuse(files.certificate, "the certificate is not valid before " + in_words(X509_get0_notBefore(leaf)));
+    return refuse(certificate, "the certificate is not valid before " + in_words(X509_get0_notBefore(leaf)));
   }
   if (X509_cmp_current_time(X509_get0_notAfter(leaf)) <= 0) {
-    return refuse(files.certificate, "the certificate expired at " + in_words(X509_get0_notAfter(leaf)));
+    return refuse(certificate, "the certificate expired at " + in_words(X509_get0_notAfter(leaf)));
   }
   made->not_after_ = unix_seconds(X509_get0_notAfter(leaf));
   if (files.client_auth != ClientAuth::off) {

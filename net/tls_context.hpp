@@ -28,6 +28,8 @@ class TlsContext {
  public:
   // Reads and checks the files: the pair matches, the leaf is in its time, the client CA can be read.
   static Result<std::shared_ptr<const TlsContext>> load(const TlsFiles& files);
+  // The same of a pair in memory; `files` says what is wanted of clients.
+  static Result<std::shared_ptr<const TlsContext>> from(const PemPair& pair, const TlsFiles& files);
   // The same certificate with fresh ticket keys; no file is read.
   [[nodiscard]] Result<std::shared_ptr<const TlsContext>> renewed() const;
 
@@ -37,6 +39,8 @@ class TlsContext {
 
  private:
   TlsContext() = default;
+  static Result<std::shared_ptr<const TlsContext>> make(const TlsFiles& files, const PemPair* pair);
+
   SslContext context_;
   ClientAuth client_auth_ = ClientAuth::off;
   std::int64_t not_after_ = 0;

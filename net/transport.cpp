@@ -3,6 +3,7 @@
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/x509.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -113,6 +114,11 @@ Io Transport::write(std::string_view bytes) {
     if (errno == EAGAIN) return {IoState::want_write};
     if (errno != EINTR) return {IoState::closed};
   }
+}
+
+bool Transport::peer_has_left() const {
+  pollfd socket{.fd = socket_.get(), .events = POLLRDHUP, .revents = 0};
+  return ::poll(&socket, 1, 0) == 1;
 }
 
 void Transport::shut_down() {

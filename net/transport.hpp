@@ -37,6 +37,8 @@ class Transport {
   Io write(std::string_view bytes);
   // Bytes that readiness will not tell about: read from the socket, not yet by us.
   [[nodiscard]] bool has_pending() const { return ssl_ && SSL_has_pending(ssl_.get()) == 1; }
+  // Whether the peer has closed its half or the whole, unread bytes or not.
+  [[nodiscard]] bool peer_has_left() const;
   // Says goodbye and closes our half; the peer may still be sending.
   void shut_down();
   // Reads and drops what still comes, past TLS. Closed once the peer has closed its half.

@@ -56,7 +56,7 @@ bool PolicyIndex::stands(const PolicyMatch& match, const Standing& at) {
          absent_or_holds(match.namespaces, at.name);
 }
 
-bool PolicyIndex::binds(const PolicyMatch& match, const Subject& subject, KindName judged) {
+bool PolicyIndex::binds_by_request(const PolicyMatch& match, const Subject& subject, KindName judged) {
   if (!match.operations.empty() && !absent_or_holds(match.operations, subject.operation)) return false;
   if (!match.kinds.empty() && std::none_of(match.kinds.begin(), match.kinds.end(),
                                            [&](const KindPattern& kind) { return kind.matches(judged.kind, judged.group); }))
@@ -64,11 +64,15 @@ bool PolicyIndex::binds(const PolicyMatch& match, const Subject& subject, KindNa
   if (!match.groups.empty() &&
       std::none_of(match.groups.begin(), match.groups.end(), [&](const std::string& group) { return subject.user.in_group(group); }))
     return false;
-  // By the stricter of old and new: a label taken off by this very write does not free it.
-  if (match.selector && !(subject.object.root && match.selector->matches(subject.object.labels)) &&
-      !(subject.old_object.root && match.selector->matches(subject.old_object.labels)))
-    return false;
   return true;
+}
+
+bool PolicyIndex::selects(const PolicyMatch& match, const Subject& subject, const Labels* behind) {
+  if (!match.selector) return true;
+  if (behind) return match.selector->matches(std::span(*behind));
+  // By the stricter of old and new: a label taken off by this very write does not free it.
+  return (subject.object.root && match.selector->matches(subject.object.labels)) ||
+         (subject.old_object.root && match.selector->matches(subject.old_object.labels));
 }
 
 }  // namespace portcullis::policy

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "policy/document/documents.hpp"
+#include "policy/object/cluster_facts.hpp"
 #include "policy/object/group.hpp"
 #include "policy/object/subject.hpp"
 
@@ -46,8 +47,13 @@ class PolicyIndex {
     for_each_named(by_namespace_, at.name, at, each);
   }
 
-  // The rest of `match`.
-  static bool binds(const PolicyMatch& match, const Subject& subject, KindName judged);
+  // The rest of `match`: binds() asks for all of it, the other two for all but the selector, and for that alone. `behind` are
+  // the labels of the workload that a Scale stands for, where they are known.
+  static bool binds(const PolicyMatch& match, const Subject& subject, KindName judged) {
+    return binds_by_request(match, subject, judged) && selects(match, subject, nullptr);
+  }
+  static bool binds_by_request(const PolicyMatch& match, const Subject& subject, KindName judged);
+  static bool selects(const PolicyMatch& match, const Subject& subject, const Labels* behind);
 
  private:
   using Indexes = std::vector<std::uint32_t>;

@@ -1,5 +1,7 @@
 #include "policy/decision.hpp"
 
+#include <algorithm>
+
 namespace portcullis::policy {
 
 std::string_view verdict_name(Verdict verdict) {
@@ -17,8 +19,19 @@ std::string_view verdict_name(Verdict verdict) {
 Verdict PolicyFinding::weight() const {
   if (mode == Mode::audit) return Verdict::allow;
   if (!exception.empty()) return exception_ends_soon ? Verdict::warn : Verdict::allow;
-  if (kept || mode == Mode::warn) return Verdict::warn;
+  if (kept || finding.advice || mode == Mode::warn) return Verdict::warn;
   return Verdict::deny;
+}
+
+FailureMode Unjudged::effect() const {
+  if (mode == Mode::audit) return FailureMode::allow;
+  return mode == Mode::warn && failure_mode == FailureMode::deny ? FailureMode::warn : failure_mode;
+}
+
+Verdict Decision::found() const {
+  Verdict found = limit.empty() ? Verdict::allow : Verdict::deny;
+  for (const PolicyFinding& finding : findings) found = std::max(found, finding.weight());
+  return notes.empty() ? found : std::max(found, Verdict::warn);
 }
 
 void Decision::clear() {
@@ -27,6 +40,13 @@ void Decision::clear() {
   findings.clear();
   notes.clear();
   limit.clear();
+  unjudged.clear();
+  unavailable.clear();
+  charge.reset();
+}
+
+std::string unjudged_text(const Unjudged& unjudged) {
+  return std::string(unjudged.rule) + " could not be judged: " + unjudged.why + " (policy " + std::string(unjudged.policy) + ")";
 }
 
 std::string finding_text(const PolicyFinding& finding) {

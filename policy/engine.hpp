@@ -15,6 +15,7 @@
 #include "base/result.hpp"
 #include "policy/decision.hpp"
 #include "policy/document/documents.hpp"
+#include "policy/object/cluster_facts.hpp"
 #include "policy/object/subject.hpp"
 
 namespace portcullis::policy {
@@ -31,9 +32,14 @@ class PolicySnapshot {
   [[nodiscard]] std::string_view hash() const;  // "sha256:<hex>" of the documents
 
   // Judges into `decision` (cleared first). `now` decides which exceptions hold. `scratch` keeps memory between calls; one a
-  // thread.
+  // thread. `facts` is what the cluster (or --facts) holds besides; null where there is none.
+  //
+  // A write that draws on a budget leaves `decision.charge`: the decision holds only when the ledger has been asked and the same
+  // write judged again with its `outcome`. Where nothing is asked for, or the ledger is not to be asked (dry runs with facts,
+  // policies that only warn), budgets are judged by the facts.
   class Scratch;
-  void judge(const Subject& subject, Instant now, Scratch& scratch, Decision& decision) const;
+  void judge(const Subject& subject, Instant now, Scratch& scratch, Decision& decision, const ClusterFacts* facts = nullptr,
+             const ChargeOutcome* outcome = nullptr) const;
   // The patch of all binding rules with `inject: true`.
   void mend(const Subject& subject, Instant now, Scratch& scratch, Patch& patch) const;
 
@@ -45,6 +51,8 @@ class PolicySnapshot {
   };
   // Exact names before patterns, the longest pattern first.
   [[nodiscard]] NamespaceOwner owner_of(std::string_view name_space) const;
+  // What the rules of these documents ask of a cluster, and what following owners and workloads takes.
+  [[nodiscard]] FactKinds facts_wanted() const;
   // Policies that bind only for certain groups of users: without a known user they cannot be judged.
   [[nodiscard]] std::vector<const Policy*> policies_by_group() const;
   [[nodiscard]] bool is_system_namespace(std::string_view name_space) const;

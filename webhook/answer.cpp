@@ -70,6 +70,8 @@ std::vector<std::string> warnings(const policy::Decision& decision) {
   for (const PolicyFinding& finding : decision.findings)
     if (finding.weight() == Verdict::warn) add(warning_text(finding));
   for (const std::string& note : decision.notes) add(note);
+  for (const policy::Unjudged& each : decision.unjudged)
+    if (each.effect() == policy::FailureMode::warn) add(unjudged_text(each));
   if (left_out > 0) all.push_back(std::to_string(left_out) + " further warnings are not listed");
   return all;
 }
@@ -170,7 +172,7 @@ void write_validation(std::string_view uid, const policy::Subject& subject, cons
   append_string(body, uid);
   body += decision.verdict == Verdict::deny ? R"(,"allowed":false)" : R"(,"allowed":true)";
   if (decision.verdict == Verdict::deny) body += ",\"status\":" + dump(denial_status(subject, decision));
-  if (!decision.findings.empty() || !decision.notes.empty())
+  if (!decision.findings.empty() || !decision.notes.empty() || !decision.unjudged.empty())
     if (const std::vector<std::string> all = warnings(decision); !all.empty()) body += ",\"warnings\":" + dump(Json(all));
   append_annotations(body, subject, decision, policy_hash);
   body += "}}";

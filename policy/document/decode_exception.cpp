@@ -9,10 +9,7 @@
 namespace portcullis::policy {
 namespace {
 
-constexpr std::array<std::string_view, 7> fields{"rules", "match", "reason", "ticket", "approvedBy", "validFrom", "expiresAt"};
-constexpr std::array<std::string_view, 3> match_fields{"tenants", "namespaces", "objects"};
-constexpr std::array<std::string_view, 3> object_fields{"kind", "name", "generated"};
-constexpr std::size_t words_bytes_max = 512;  // of reason, ticket, approvedBy: they go into every record
+constexpr std::size_t words_bytes_max = sentence_range.max;
 
 std::string read_words(const Cursor& at, std::string_view want) {
   const auto text = at.text(want);
@@ -41,7 +38,7 @@ std::vector<std::string> read_rules(const Cursor& at) {
 
 ExceptionObject read_object(const Cursor& at) {
   ExceptionObject out;
-  if (!at.mapping(object_fields)) return out;
+  if (!at.mapping(fields::exception_object)) return out;
   constexpr std::string_view want_kind = "a kind such as Deployment";
   if (const auto kind = at["kind"].text(want_kind)) {
     out.kind = *kind;
@@ -77,9 +74,9 @@ std::optional<Instant> read_instant(const Cursor& at) {
 }  // namespace
 
 void decode_exception(const Cursor& spec, PolicyException& out, Draft& draft) {
-  if (!spec.mapping(fields)) return;
+  if (!spec.mapping(fields::exception)) return;
   out.rules = read_rules(spec["rules"]);
-  if (const Cursor match = spec["match"]; match.mapping(match_fields)) {
+  if (const Cursor match = spec["match"]; match.mapping(fields::exception_match)) {
     const auto plain = [](std::string_view name) { return name.find('*') == std::string_view::npos; };
     constexpr std::string_view want_tenant = "a tenant's name without a wildcard", want_namespace = "a namespace's name without a wildcard";
     for (const Cursor& item : match["tenants"].list("a list of tenants")) {

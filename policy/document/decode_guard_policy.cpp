@@ -12,22 +12,9 @@
 namespace portcullis::policy {
 namespace {
 
-constexpr std::array<std::string_view, 7> fields{"trustedProxies", "unknownHost", "classes", "plans", "lists", "access", "mode"};
-constexpr std::array<std::string_view, 3> later{"bans", "profiles", "overrides"};
-constexpr std::array<std::string_view, 2> proxy_fields{"cidrs", "hops"};
-constexpr std::array<std::string_view, 2> plan_fields{"factor", "tenant"};
-constexpr std::array<std::string_view, 2> bucket_fields{"rate", "burst"};
-constexpr std::array<std::string_view, 3> list_fields{"name", "cidrs", "factor"};
-constexpr std::array<std::string_view, 4> access_fields{"classes", "allow", "deny", "default"};
-constexpr std::array<std::string_view, 3> class_fields{"limits", "cost", "mode"};
-constexpr std::array<std::string_view, 5> class_later{"onStoreLoss", "match", "concurrency", "quota", "quotas"};
-constexpr std::array<std::string_view, 3> limit_fields{"key", "rate", "burst"};
 constexpr std::array<std::string_view, 4> limit_keys{"address", "session", "api-key", "tenant"};
 
-constexpr Range bursts{1, 1'000'000'000};  // above it a bucket bounds nothing
-constexpr Range hops{1, 16};               // proxies in a row; more is a loop
-constexpr double factor_max = 1'000, cost_max = 1'000;
-constexpr std::size_t limits_max = 8;  // of one class: each is a look-up in each request
+constexpr std::size_t limits_max = limits_range.max;
 
 void read_rate(const Cursor& at, Rate& out) {
   constexpr std::string_view want = "a rate such as 30/min; the units are s, min, h and day";
@@ -40,21 +27,21 @@ void read_rate(const Cursor& at, Rate& out) {
 }
 
 void read_burst(const Cursor& at, std::uint32_t& out) {
-  if (const auto burst = at.integer(bursts, "a burst of at least 1, the requests let through at once"))
+  if (const auto burst = at.integer(burst_range, "a burst of at least 1, the requests let through at once"))
     out = static_cast<std::uint32_t>(*burst);
 }
 
-double read_above_zero(const Cursor& at, double max, std::string_view want) {
+double read_above_zero(const Cursor& at, std::int64_t max, std::string_view want) {
   const auto value = at.number(want);
   if (!value) return 1;
-  if (*value > 0 && *value <= max) return *value;
+  if (*value > 0 && *value <= static_cast<double>(max)) return *value;
   at.refuse(want);
   return 1;
 }
 
 Limit read_limit(const Cursor& at) {
   Limit out;
-  if (!at.mapping(limit_fields)) return out;
+  if (!at.mapping(fields::limit)) return out;
   const Cursor key = at["key"];
   if (key.present() && key.node()->kind == yaml::Kind::string && key.node()->text == "login") {
     key.say("found `login`, which comes with a later version of Portcullis; want " + one_of(limit_keys) + " until then");
@@ -74,7 +61,7 @@ ClassOverride read_class(const Cursor& at, const std::string& name) {
   ClassOverride out;
   out.place = at.place();
   out.name = name;
-  if (!at.mapping(class_fields, class_later)) return out;
+  if (!at.mapping(fields::class_override)) return out;
   if (const Cursor limits = at["limits"]; limits.present()) {
     out.limits.emplace();
     for (const Cursor& item : limits.list("a list of limits, each with `key`, `rate` and `burst`")) out.limits->push_back(read_limit(item));
@@ -83,7 +70,7 @@ ClassOverride read_class(const Cursor& at, const std::string& name) {
   if (const Cursor cost = at["cost"]; cost.present()) {
     constexpr std::string_view want = "a cost from 0 to 1000";
     const auto value = cost.number(want);
-    if (value && (*value < 0 || *value > cost_max)) cost.refuse(want);
+    if (value && (*value < 0 || *value > static_cast<double>(cost_range.max))) cost.refuse(want);
     out.cost = value;
   }
   if (at["mode"].present()) out.mode = decode_guard_mode(at["mode"]);
@@ -106,12 +93,12 @@ std::vector<std::string> read_list_names(const Cursor& at, const std::string& te
 Plan read_plan(const Cursor& at, const std::string& name) {
   Plan out;
   out.name = name;
-  if (!at.mapping(plan_fields)) return out;
-  if (at["factor"].present()) out.factor = read_above_zero(at["factor"], factor_max, "a factor above 0, at most 1000");
+  if (!at.mapping(fields::plan)) return out;
+  if (at["factor"].present()) out.factor = read_above_zero(at["factor"], factor_range.max, "a factor above 0, at most 1000");
   if (const Cursor bucket = at["tenant"]; bucket.present()) {
     out.tenant.emplace();
     out.tenant->key = LimitKey::tenant;
-    if (bucket.mapping(bucket_fields)) {
+    if (bucket.mapping(fields::bucket)) {
       read_rate(bucket["rate"], out.tenant->rate);
       read_burst(bucket["burst"], out.tenant->burst);
     }
@@ -121,7 +108,7 @@ Plan read_plan(const Cursor& at, const std::string& name) {
 
 TrustedProxies read_proxies(const Cursor& at) {
   TrustedProxies out;
-  if (!at.mapping(proxy_fields)) return out;
+  if (!at.mapping(fields::trusted_proxies)) return out;
   out.networks = decode_networks(at["cidrs"]);
   for (const Cursor& item : at["cidrs"].present() && at["cidrs"].node()->kind == yaml::Kind::sequence
                                 ? at["cidrs"].list("", Cursor::Empty::taken)
@@ -129,7 +116,7 @@ TrustedProxies read_proxies(const Cursor& at) {
     if (item.node()->text == "0.0.0.0/0" || item.node()->text == "::/0")
       item.say("found " + quoted(item.node()->text) + ", which would trust every peer; want the networks of your proxies");
   if (at["hops"].present())
-    if (const auto count = at["hops"].integer(hops, "the number of proxies that append to X-Forwarded-For, from 1 to 16"))
+    if (const auto count = at["hops"].integer(hops_range, "the number of proxies that append to X-Forwarded-For, from 1 to 16"))
       out.hops = static_cast<std::uint32_t>(*count);
   return out;
 }
@@ -164,7 +151,7 @@ std::vector<NetworkList> decode_lists(const Cursor& at) {
   for (const Cursor& item : at.list("a list of lists, each with `name` and `cidrs`", Cursor::Empty::taken)) {
     NetworkList list;
     list.place = item.place();
-    if (!item.mapping(list_fields)) continue;
+    if (!item.mapping(fields::network_list)) continue;
     constexpr std::string_view want_name = "the list's name, a DNS label";
     const Cursor name = item["name"];
     if (const auto text = name.text(want_name)) {
@@ -174,7 +161,7 @@ std::vector<NetworkList> decode_lists(const Cursor& at) {
         name.say("found the list " + quoted(*text) + " a second time, want each name once (the first is at " + first->second + ")");
     }
     list.networks = decode_networks(item["cidrs"]);
-    if (item["factor"].present()) list.factor = read_above_zero(item["factor"], factor_max, "a factor above 0, at most 1000");
+    if (item["factor"].present()) list.factor = read_above_zero(item["factor"], factor_range.max, "a factor above 0, at most 1000");
     out.push_back(std::move(list));
   }
   return out;
@@ -185,7 +172,7 @@ std::vector<AccessEntry> decode_access(const Cursor& at, const std::string& tena
   for (const Cursor& item : at.list("a list of access entries", Cursor::Empty::taken)) {
     AccessEntry entry;
     entry.place = item.place();
-    if (!item.mapping(access_fields)) continue;
+    if (!item.mapping(fields::access_entry)) continue;
     for (const Cursor& name : item["classes"].list("a list of route classes"))
       if (const auto index = name.word(route_class_names)) entry.classes.emplace_back(route_class_names[*index]);
     entry.allow = read_list_names(item["allow"], tenant, draft);
@@ -215,7 +202,7 @@ std::vector<ClassOverride> decode_classes(const Cursor& at, const std::string& t
 }
 
 void decode_guard_policy(const Cursor& spec, GuardPolicy& out, Draft& draft) {
-  if (!spec.mapping(fields, later)) return;
+  if (!spec.mapping(fields::guard_policy)) return;
   out.trusted_proxies = read_proxies(spec["trustedProxies"]);
   if (spec["unknownHost"].present())
     out.unknown_host_allow = spec["unknownHost"].word_of<bool>({{"deny", false}, {"allow", true}}).value_or(false);

@@ -9,10 +9,6 @@ namespace portcullis::policy {
 namespace {
 
 constexpr std::string_view want_label = "a DNS label: lower-case letters, digits and `-`, at most 63";
-constexpr std::array<std::string_view, 6> fields{"systemNamespaces", "environments", "unknownNamespace",
-                                                 "exceptions",       "controllers",  "workloadKinds"};
-constexpr std::array<std::string_view, 4> kind_fields{"apiVersion", "kind", "podTemplate", "replicas"};
-constexpr std::array<std::string_view, 1> exception_fields{"maxDuration"};
 
 // "spec.template" -> {"spec", "template"}; empty when a part is no field name.
 std::vector<std::string> path_parts(std::string_view text) {
@@ -41,7 +37,7 @@ std::vector<std::string> read_path(const Cursor& at) {
 
 WorkloadKind read_workload_kind(const Cursor& at) {
   WorkloadKind out;
-  if (!at.mapping(kind_fields)) return out;
+  if (!at.mapping(fields::workload_kind)) return out;
   constexpr std::string_view want_version = "a group and version such as argoproj.io/v1alpha1";
   if (const auto version = at["apiVersion"].text(want_version)) {
     const std::size_t slash = version->find('/');
@@ -79,7 +75,7 @@ void refuse_twice(const Cursor& list, std::string_view what) {
 }  // namespace
 
 void decode_platform(const Cursor& spec, Platform& out) {
-  if (!spec.mapping(fields)) return;
+  if (!spec.mapping(fields::platform)) return;
   if (const Cursor at = spec["systemNamespaces"]; at.present())
     out.system_namespaces = read_texts(at, "a list of namespaces", want_label, is_dns_label, Cursor::Empty::taken);
   const Cursor environments = spec["environments"];
@@ -89,7 +85,7 @@ void decode_platform(const Cursor& spec, Platform& out) {
     out.unknown_namespace =
         at.word_of<FailureMode>({{"deny", FailureMode::deny}, {"warn", FailureMode::warn}, {"allow", FailureMode::allow}})
             .value_or(FailureMode::deny);
-  if (const Cursor at = spec["exceptions"]; at.present() && at.mapping(exception_fields)) {
+  if (const Cursor at = spec["exceptions"]; at.present() && at.mapping(fields::platform_exceptions)) {
     constexpr std::string_view want = "a duration such as P90D or 72h";
     const Cursor duration = at["maxDuration"];
     if (const auto text = duration.text(want)) {

@@ -11,12 +11,6 @@
 namespace portcullis::policy {
 namespace {
 
-constexpr std::array<std::string_view, 4> fields{"match", "mode", "failureMode", "rules"};
-constexpr std::array<std::string_view, 9> match_fields{"tiers", "environments", "tenancies", "tenants", "namespaces",
-                                                       "kinds", "operations",   "groups",    "selector"};
-constexpr std::array<std::string_view, 5> rule_fields{"id", "with", "mode", "failureMode", "inject"};
-constexpr std::array<std::string_view, 2> selector_fields{"matchLabels", "matchExpressions"};
-constexpr std::array<std::string_view, 3> expression_fields{"key", "operator", "values"};
 constexpr std::string_view want_list = "a list with at least one entry, or nothing at all to match everything";
 
 std::optional<Mode> read_mode(const Cursor& at) {
@@ -60,7 +54,7 @@ constexpr std::string_view want_label_key = "a label key such as app.kubernetes.
 
 LabelSelector::Requirement read_expression(const Cursor& at) {
   LabelSelector::Requirement out;
-  if (!at.mapping(expression_fields)) return out;
+  if (!at.mapping(fields::selector_expression)) return out;
   if (const auto key = at["key"].text(want_label_key)) {
     if (is_label_key(*key))
       out.key = *key;
@@ -85,7 +79,7 @@ LabelSelector::Requirement read_expression(const Cursor& at) {
 
 LabelSelector read_selector(const Cursor& at) {
   LabelSelector out;
-  if (!at.mapping(selector_fields)) return out;
+  if (!at.mapping(fields::selector)) return out;
   if (const Cursor labels = at["matchLabels"]; labels.present() && labels.any_mapping("a mapping from label keys to values")) {
     for (const auto& [pair, member] : labels.members()) {
       if (!is_label_key(pair->key)) member.say("found the key " + quoted(pair->key) + ", want " + std::string(want_label_key));
@@ -125,10 +119,10 @@ std::optional<KindPattern> parse_kind(std::string_view text) {
 
 PolicyMatch read_match(const Cursor& at, Draft& draft) {
   PolicyMatch out;
-  if (!at.mapping(match_fields)) return out;
+  if (!at.mapping(fields::policy_match)) return out;
   if (at["tiers"].present())
     for (const Cursor& item : at["tiers"].list(want_list))
-      if (const auto tier = item.integer({1, 3}, "a tier from 1 to 3")) out.tiers.push_back(static_cast<int>(*tier));
+      if (const auto tier = item.integer(tier_range, "a tier from 1 to 3")) out.tiers.push_back(static_cast<int>(*tier));
   out.environments = read_references(at["environments"], ReferenceTo::environment, "an environment of the Platform", draft);
   out.tenants = read_references(at["tenants"], ReferenceTo::tenant, "a tenant's name", draft);
   out.namespaces = read_references(at["namespaces"], ReferenceTo::name_space, "a namespace's name", draft);
@@ -164,7 +158,7 @@ PolicyMatch read_match(const Cursor& at, Draft& draft) {
 PolicyRule read_rule(const Cursor& at) {
   PolicyRule out;
   out.place = at.place();
-  if (!at.mapping(rule_fields)) return out;
+  if (!at.mapping(fields::policy_rule)) return out;
   const RuleInfo* info = nullptr;
   if (const auto id = at["id"].text("a rule's id such as container-bounds")) {
     out.id = *id;
@@ -190,7 +184,7 @@ PolicyRule read_rule(const Cursor& at) {
 }  // namespace
 
 void decode_policy(const Cursor& spec, Policy& out, Draft& draft) {
-  if (!spec.mapping(fields)) return;
+  if (!spec.mapping(fields::policy)) return;
   if (spec["match"].present()) out.match = read_match(spec["match"], draft);
   if (spec["mode"].present()) out.mode = read_mode(spec["mode"]).value_or(Mode::enforce);
   if (spec["failureMode"].present()) out.failure_mode = read_failure_mode(spec["failureMode"]).value_or(FailureMode::deny);

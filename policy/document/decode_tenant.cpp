@@ -1,59 +1,21 @@
-#include <algorithm>
 #include <array>
-#include <unordered_set>
 
 #include "base/text.hpp"
+#include "policy/budget.hpp"
 #include "policy/document/draft.hpp"
 #include "policy/document/formats.hpp"
 
 namespace portcullis::policy {
 namespace {
 
-constexpr Range tiers{1, 3};
 constexpr std::string_view want_tier = "a tier from 1 (production finance) to 3 (sandbox)";
-constexpr std::array<std::string_view, 7> fields{"tier", "timeZone", "namespaces", "hosts", "budget", "contacts", "guard"};
-constexpr std::array<std::string_view, 6> namespace_fields{"name", "pattern", "environment", "tenancy", "tier", "budget"};
-constexpr std::array<std::string_view, 2> contact_fields{"owner", "alerts"};
-constexpr std::array<std::string_view, 5> guard_fields{"plan", "lists", "access", "classes", "mode"};
-constexpr std::array<std::string_view, 8> guard_later{"databases", "workers",   "concurrency", "quota",
-                                                      "quotas",    "overrides", "profiles",    "bans"};
-
-// What a ResourceQuota may bound by a plain name; names with `/` (count/..., a storage class's, a device's) are free.
-constexpr std::array<std::string_view, 20> resources{"cpu",
-                                                     "memory",
-                                                     "storage",
-                                                     "ephemeral-storage",
-                                                     "requests.cpu",
-                                                     "requests.memory",
-                                                     "requests.storage",
-                                                     "requests.ephemeral-storage",
-                                                     "limits.cpu",
-                                                     "limits.memory",
-                                                     "limits.ephemeral-storage",
-                                                     "pods",
-                                                     "services",
-                                                     "services.loadbalancers",
-                                                     "services.nodeports",
-                                                     "replicationcontrollers",
-                                                     "resourcequotas",
-                                                     "secrets",
-                                                     "configmaps",
-                                                     "persistentvolumeclaims"};
-
-bool is_resource(std::string_view name) {
-  if (std::find(resources.begin(), resources.end(), name) != resources.end()) return true;
-  if (name.starts_with("hugepages-") || name.starts_with("requests.hugepages-")) return true;
-  const std::size_t slash = name.find('/');
-  return slash != std::string_view::npos && slash > 0 && slash + 1 < name.size() && name.find('/', slash + 1) == std::string_view::npos;
-}
 
 std::map<std::string, Quantity> read_budget(const Cursor& at) {
   std::map<std::string, Quantity> out;
   if (!at.any_mapping("a mapping from resource names to quantities")) return out;
   for (const auto& [pair, member] : at.members()) {
-    if (!is_resource(pair->key)) {
-      member.say("found the unknown resource " + quoted(pair->key) + ", want a resource name of ResourceQuota" +
-                 did_you_mean(pair->key, resources));
+    if (const std::string wanted = budget_resource_refusal(pair->key); !wanted.empty()) {
+      member.say("found the unknown resource " + quoted(pair->key) + ", want " + wanted);
       continue;
     }
     if (const auto quantity = member.quantity()) out.emplace(pair->key, *quantity);
@@ -75,7 +37,7 @@ void read_pattern(const Cursor& at, TenantNamespace& out) {
 TenantNamespace read_namespace(const Cursor& at, const std::string& tenant, Draft& draft) {
   TenantNamespace out;
   out.place = at.place();
-  if (!at.mapping(namespace_fields)) return out;
+  if (!at.mapping(fields::tenant_namespace)) return out;
   const Cursor name = at["name"], pattern = at["pattern"];
   if (name.present() && pattern.present()) {
     pattern.say("found `pattern` beside `name`, want one of them");
@@ -102,8 +64,11 @@ TenantNamespace read_namespace(const Cursor& at, const std::string& tenant, Draf
                     .word_of<Tenancy>({{"dedicated", Tenancy::dedicated}, {"multi-tenant", Tenancy::multi_tenant}})
                     .value_or(Tenancy::dedicated);
   if (at["tier"].present())
-    if (const auto tier = at["tier"].integer(tiers, want_tier)) out.tier = static_cast<int>(*tier);
+    if (const auto tier = at["tier"].integer(tier_range, want_tier)) out.tier = static_cast<int>(*tier);
   if (at["budget"].present()) out.budget = read_budget(at["budget"]);
+  // Its dimensions would be named like the tenant's own: count/pods.
+  if (!out.budget.empty() && !out.pattern && out.name == "count")
+    at["budget"].say("found a budget of a namespace called `count`, want another name");
   return out;
 }
 
@@ -124,7 +89,7 @@ void read_hosts(const Cursor& at, Tenant& out, Draft& draft) {
 TenantGuard read_guard(const Cursor& at, const std::string& tenant, Draft& draft) {
   TenantGuard out;
   out.place = at.place();
-  if (!at.mapping(guard_fields, guard_later)) return out;
+  if (!at.mapping(fields::tenant_guard)) return out;
   const Cursor plan = at["plan"];
   if (const auto text = plan.text("a plan of the GuardPolicy")) {
     out.plan = *text;
@@ -140,8 +105,8 @@ TenantGuard read_guard(const Cursor& at, const std::string& tenant, Draft& draft
 }  // namespace
 
 void decode_tenant(const Cursor& spec, Tenant& out, Draft& draft) {
-  if (!spec.mapping(fields)) return;
-  if (const auto tier = spec["tier"].integer(tiers, want_tier)) out.tier = static_cast<int>(*tier);
+  if (!spec.mapping(fields::tenant)) return;
+  if (const auto tier = spec["tier"].integer(tier_range, want_tier)) out.tier = static_cast<int>(*tier);
   constexpr std::string_view want_zone = "an IANA time zone such as Europe/Zurich";
   if (const auto zone = spec["timeZone"].text(want_zone)) {
     out.time_zone = *zone;
@@ -151,7 +116,7 @@ void decode_tenant(const Cursor& spec, Tenant& out, Draft& draft) {
     out.namespaces.push_back(read_namespace(item, out.name, draft));
   if (spec["hosts"].present()) read_hosts(spec["hosts"], out, draft);
   if (spec["budget"].present()) out.budget = read_budget(spec["budget"]);
-  if (const Cursor at = spec["contacts"]; at.present() && at.mapping(contact_fields)) {
+  if (const Cursor at = spec["contacts"]; at.present() && at.mapping(fields::contacts)) {
     if (at["owner"].present()) out.owner = at["owner"].text("a mail address or name").value_or("");
     if (at["alerts"].present()) out.alerts = at["alerts"].text("a channel or mail address").value_or("");
   }

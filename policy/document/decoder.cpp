@@ -76,6 +76,12 @@ bool Cursor::mapping(std::span<const std::string_view> fields, std::span<const s
   return true;
 }
 
+bool Cursor::mapping(const Record& record) const {
+  std::vector<std::string_view> names;
+  for (const Field& field : record.fields) names.push_back(field.name);
+  return mapping(names, record.later);
+}
+
 Cursor Cursor::operator[](std::string_view name) const {
   const yaml::Pair* pair = node_ ? node_->find_pair(name) : nullptr;
   return {*decoding_, pair ? &pair->value : nullptr, pair ? pair->value.span : span_, field_path(field_, name)};

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "policy/document/documents.hpp"
+#include "policy/document/fields.hpp"
 #include "policy/document/load.hpp"
 #include "policy/document/yaml.hpp"
 
@@ -53,6 +54,7 @@ class Cursor {
   // A mapping whose members are all among `fields`. Members among `later` come with a later version and are refused so; other
   // members are unknown. False, and refused, when this is absent or no mapping.
   bool mapping(std::span<const std::string_view> fields, std::span<const std::string_view> later = {}) const;
+  bool mapping(const Record& record) const;
   // A mapping with members of any name.
   [[nodiscard]] bool any_mapping(std::string_view want) const;
   [[nodiscard]] Cursor operator[](std::string_view name) const;

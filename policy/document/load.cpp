@@ -16,7 +16,6 @@ constexpr std::string_view api_version = "portcullis.dev/v1";
 constexpr std::array<std::string_view, 1> api_versions{api_version};
 constexpr std::array<std::string_view, 4> fields{"apiVersion", "kind", "metadata", "spec"};
 constexpr std::array<std::string_view, 1> metadata_fields{"name"};
-constexpr std::array<std::string_view, 5> kinds{"Platform", "Tenant", "Policy", "PolicyException", "GuardPolicy"};
 
 std::string read_name(const Cursor& document, std::string_view kind) {
   const Cursor metadata = document["metadata"];
@@ -43,6 +42,8 @@ Document begin(const Cursor& document, std::string_view kind) {
 // False when it cannot be told what the document is.
 bool decode_document(const Cursor& document, Draft& draft) {
   if (!document.any_mapping("a document: a mapping with apiVersion, kind, metadata and spec")) return false;
+  std::vector<std::string_view> kinds;
+  for (const DocumentKind& each : document_kinds()) kinds.push_back(each.kind);
   const auto index = document["kind"].word(kinds);
   if (!index) return false;
   const std::string_view kind = kinds[*index];

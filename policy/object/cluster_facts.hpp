@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,7 +19,26 @@ namespace portcullis::policy {
 // What there is to know, by kind; a rule declares which it asks for (RuleInfo::facts) and only these are watched.
 enum class FactKind : std::uint8_t { namespaces, workloads, autoscalers, budgets };
 inline constexpr FactKind all_fact_kinds[] = {FactKind::namespaces, FactKind::workloads, FactKind::autoscalers, FactKind::budgets};
-std::string_view fact_kind_name(FactKind kind);
+std::string_view fact_kind_name(FactKind kind);  // "namespaces", ...
+
+// A set of them.
+class FactKinds {
+ public:
+  constexpr FactKinds() = default;
+  constexpr FactKinds(std::initializer_list<FactKind> kinds) {
+    for (const FactKind kind : kinds) add(kind);
+  }
+  constexpr void add(FactKind kind) { bits_ |= bit(kind); }
+  constexpr void add(FactKinds kinds) { bits_ |= kinds.bits_; }
+  constexpr void clear() { bits_ = 0; }
+  [[nodiscard]] constexpr bool has(FactKind kind) const { return (bits_ & bit(kind)) != 0; }
+  [[nodiscard]] constexpr bool empty() const { return bits_ == 0; }
+  friend constexpr bool operator==(FactKinds a, FactKinds b) { return a.bits_ == b.bits_; }
+
+ private:
+  static constexpr std::uint8_t bit(FactKind kind) { return static_cast<std::uint8_t>(1U << static_cast<unsigned>(kind)); }
+  std::uint8_t bits_ = 0;
+};
 
 using Labels = std::vector<std::pair<std::string, std::string>>;  // sorted by key
 

@@ -65,6 +65,10 @@ bool holds(Operator op, bool has, bool listed) {
   return false;
 }
 
+bool lists(const LabelSelector::Requirement& requirement, std::string_view value) {
+  return std::find(requirement.values.begin(), requirement.values.end(), value) != requirement.values.end();
+}
+
 struct Expression {
   Value key, op, values;
   bool is_object = false;
@@ -120,9 +124,16 @@ bool is_label_value(std::string_view value) { return value.empty() || is_qualifi
 bool LabelSelector::matches(Value labels) const {
   return std::all_of(requirements.begin(), requirements.end(), [&](const Requirement& requirement) {
     const Value label = labels[requirement.key];
-    const bool listed =
-        std::any_of(requirement.values.begin(), requirement.values.end(), [&](const std::string& v) { return v == label.text(); });
-    return holds(requirement.op, static_cast<bool>(label), listed);
+    return holds(requirement.op, static_cast<bool>(label), lists(requirement, label.text()));
+  });
+}
+
+bool LabelSelector::matches(std::span<const std::pair<std::string, std::string>> labels) const {
+  return std::all_of(requirements.begin(), requirements.end(), [&](const Requirement& requirement) {
+    const auto label = std::lower_bound(labels.begin(), labels.end(), requirement.key,
+                                        [](const auto& each, const std::string& key) { return each.first < key; });
+    const bool has = label != labels.end() && label->first == requirement.key;
+    return holds(requirement.op, has, has && lists(requirement, label->second));
   });
 }
 

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.hpp"
@@ -23,6 +25,8 @@ struct LabelSelector {
 
   // `labels`: the object of labels (metadata.labels); absent and null mean no labels.
   [[nodiscard]] bool matches(Value labels) const;
+  // The same for labels that were read before, sorted by key.
+  [[nodiscard]] bool matches(std::span<const std::pair<std::string, std::string>> labels) const;
 };
 
 // Reads a selector from a judged object. Errors name the path: unknown operator, values missing or superfluous, wrong

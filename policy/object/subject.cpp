@@ -167,7 +167,6 @@ void Subject::clear() {
   user.known = true;
   object.clear();
   old_object.clear();
-  autoscalers = {};
 }
 
 void read_object(Subject& subject, std::span<const WorkloadKind> extra) {

@@ -33,13 +33,6 @@ struct ObjectView {
   void clear();                         // keeps memory
 };
 
-// A HorizontalPodAutoscaler that is known besides what is judged: the command line reads it from files.
-struct Autoscaler {
-  std::string_view name_space, name;
-  std::string_view target_group, target_kind, target_name;
-  std::int64_t replicas_min = 1;  // absent counts as 1, the API server's default
-};
-
 struct Subject {
   Operation operation = Operation::create;
   std::string_view group, version, kind;   // what the webhook was asked for (matchPolicy Equivalent converts)
@@ -49,9 +42,8 @@ struct Subject {
   std::string_view name, generate_name;    // name is empty on CREATE with generateName
   bool dry_run = false;
   User user;
-  ObjectView object;                          // of DELETE: absent
-  ObjectView old_object;                      // of UPDATE and DELETE
-  std::span<const Autoscaler> autoscalers{};  // all that are known; none without cluster facts or files
+  ObjectView object;      // of DELETE: absent
+  ObjectView old_object;  // of UPDATE and DELETE
 
   // What the rules judge: the object, or on DELETE what is deleted.
   [[nodiscard]] const ObjectView& judged() const { return operation == Operation::remove ? old_object : object; }

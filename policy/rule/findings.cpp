@@ -48,7 +48,9 @@ std::string Patch::json() const {
   std::string text = "[";
   for (const PatchOperation& operation : operations_) {
     if (text.size() > 1) text += ',';
-    text += R"({"op":)" + json_string(operation.op) + R"(,"path":)" + json_string(operation.path) + R"(,"value":)" + operation.value + '}';
+    text += R"({"op":)" + json_string(operation.op) + R"(,"path":)" + json_string(operation.path);
+    if (!operation.value.empty()) text += R"(,"value":)" + operation.value;
+    text += '}';
   }
   return text + ']';
 }

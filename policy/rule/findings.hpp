@@ -10,13 +10,14 @@
 namespace portcullis::policy {
 
 struct Finding {
-  std::string what;    // two to five words, stable and searchable: "too few replicas"
-  std::string where;   // path in the object: "spec.template.spec.containers[0].image"
-  std::string found;   // as quoted() writes request values; never a secret's value
-  std::string wanted;  // "at least 2"
-  std::string fix;     // what the author can do
-  Value at{};          // the node at fault, or the nearest that exists: for "must not get worse" and carets
-  Value scope{};       // the subtree in which any change makes an old finding worse; absent: `at` itself
+  std::string what;     // two to five words, stable and searchable: "too few replicas"
+  std::string where;    // path in the object: "spec.template.spec.containers[0].image"
+  std::string found;    // as quoted() writes request values; never a secret's value
+  std::string wanted;   // "at least 2"
+  std::string fix;      // what the author can do
+  Value at{};           // the node at fault, or the nearest that exists: for "must not get worse" and carets
+  Value scope{};        // the subtree in which any change makes an old finding worse; absent: `at` itself
+  bool advice = false;  // it warns at most, whatever the policy's mode
 };
 
 // What one rule found in one object. A hostile object can be wrong in 100,000 places; a reader is helped by the first ones,
@@ -47,9 +48,9 @@ class Findings {
   std::size_t omitted_ = 0;
 };
 
-// Operations of a JSON Patch (RFC 6902). `value` is JSON text.
+// Operations of a JSON Patch (RFC 6902). `value` is JSON text, "" of a "remove".
 struct PatchOperation {
-  std::string op;    // "add", "replace"
+  std::string op;    // "add", "replace", "remove"
   std::string path;  // JSON Pointer (RFC 6901)
   std::string value;
 };
@@ -58,6 +59,7 @@ class Patch {
  public:
   void add(std::string path, std::string json_value) { operations_.push_back({"add", std::move(path), std::move(json_value)}); }
   void replace(std::string path, std::string json_value) { operations_.push_back({"replace", std::move(path), std::move(json_value)}); }
+  void remove(std::string path) { operations_.push_back({"remove", std::move(path), {}}); }
   [[nodiscard]] const std::vector<PatchOperation>& operations() const { return operations_; }
   [[nodiscard]] bool empty() const { return operations_.empty(); }
   void clear() { operations_.clear(); }

@@ -40,5 +40,7 @@ std::string rule_id_list() {
 }
 
 void Rule::mend(const Subject&, const Facts&, Patch&) const {}
+std::optional<Charge> Rule::charge(const Subject&, const Facts&) const { return std::nullopt; }
+void Rule::answer(const Subject&, const Facts&, const Charge&, const ChargeOutcome&, Findings&) const {}
 
 }  // namespace portcullis::policy

@@ -4,7 +4,8 @@
 // Judges:  CREATE and UPDATE of Deployment, StatefulSet, ReplicaSet, ReplicationController and the Platform's workloadKinds with
 //          replicas, and their scale subresource
 // Reads:   spec.replicas; absent or null counts as 1, the API server's default. In a Scale absent is 0: it leaves zero out.
-//          Where an autoscaler is known to target the workload, its minReplicas is judged instead: it overwrites spec.replicas.
+//          Where an autoscaler is known to target the workload, its minReplicas is judged instead: it overwrites spec.replicas, and
+//          what somebody scales to by hand.
 // Not its: DaemonSet, Job, CronJob, bare Pod; a floor means nothing there. 0 means switched off on purpose and passes.
 #include <cstdint>
 #include <optional>
@@ -19,15 +20,6 @@ namespace {
 
 constexpr Range min_range{2, 100};
 
-// The autoscaler that scales the judged workload, or null.
-const Autoscaler* autoscaler_of(const Subject& subject, const Facts& facts) {
-  for (const Autoscaler& each : facts.autoscalers)
-    if (each.name_space == subject.name_space && each.target_kind == subject.kind && each.target_name == subject.name &&
-        canonical_group(each.target_group, each.target_kind) == canonical_group(subject.group, subject.kind))
-      return &each;
-  return nullptr;
-}
-
 class ReplicaFloor final : public Rule {
  public:
   explicit ReplicaFloor(std::int64_t replicas_min) : replicas_min_(replicas_min) {}
@@ -39,7 +31,10 @@ class ReplicaFloor final : public Rule {
     const Value replicas = object.replicas;
     const std::optional<std::int64_t> count = replicas.present() ? replicas.integer() : std::optional<std::int64_t>(is_scale ? 0 : 1);
     if (count && *count == 0) return;  // an autoscaler leaves what is switched off alone, too
-    const Autoscaler* const autoscaler = is_scale ? nullptr : autoscaler_of(subject, facts);
+    const ClusterFacts* const known = facts.known(FactKind::autoscalers);
+    const KindName workload = judged_kind(subject, facts.workload_kinds);
+    const AutoscalerFact* const autoscaler =
+        known ? known->autoscaler_of(workload.group, workload.kind, subject.name_space, subject.name) : nullptr;
     if (count && (autoscaler ? autoscaler->replicas_min : *count) >= replicas_min_) return;
 
     const std::string floor = std::to_string(replicas_min_);
@@ -95,6 +90,7 @@ const RuleInfo replica_floor{
                 .required = true,
                 .range = min_range}},
     .judges_controllers = false,
+    .facts = {FactKind::autoscalers},
     .example = {.with = "{min: 2}",
                 .allowed = R"(apiVersion: apps/v1
 kind: Deployment

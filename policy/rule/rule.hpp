@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,17 +13,37 @@
 #include "base/result.hpp"
 #include "policy/document/documents.hpp"
 #include "policy/document/params.hpp"
+#include "policy/object/charge.hpp"
+#include "policy/object/cluster_facts.hpp"
 #include "policy/object/subject.hpp"
 #include "policy/rule/findings.hpp"
 
 namespace portcullis::policy {
 
-// All else a rule may know of the judged object. Cluster facts join here when a cluster can give them.
+// All else a rule may know of the judged object.
 struct Facts {
   std::string_view tenant;       // "" where no tenant owns the namespace
   std::string_view environment;  // "" likewise
   std::span<const WorkloadKind> workload_kinds;
-  std::span<const Autoscaler> autoscalers{};
+  const Tenant* owner = nullptr;           // who owns the namespace, and by which entry of its own
+  const TenantNamespace* entry = nullptr;  // null both where nobody does
+  bool is_controller = false;              // a controller's write, known by userInfo alone
+  Instant now{};                           // of this judging
+  const ClusterFacts* cluster = nullptr;   // null where there is no cluster and no file of facts: known() answers
+  FactKinds* unknown = nullptr;            // where known() notes what it could not answer
+
+  // The cluster's facts of a kind, or null. Where a cluster is there but its facts are not known yet or too old, that is noted,
+  // what the rule found does not count, and the policy's failure mode decides. Where there is no cluster at all, the rule judges
+  // without them.
+  [[nodiscard]] const ClusterFacts* known(FactKind kind) const {
+    if (!cluster || cluster->knows(kind)) return cluster;
+    miss(kind);
+    return nullptr;
+  }
+  // The facts of this kind are there, but lack what cannot be missing: they have not caught up.
+  void miss(FactKind kind) const {
+    if (unknown) unknown->add(kind);
+  }
 };
 
 class Rule {
@@ -31,6 +52,12 @@ class Rule {
   virtual void evaluate(const Subject& subject, const Facts& facts, Findings& findings) const = 0;
   // Appends the JSON Patch operations that mend what it finds; only what is absent, never over what the author wrote.
   virtual void mend(const Subject& subject, const Facts& facts, Patch& patch) const;
+  // What the write would add to budgets, if it must be asked for; only of rules whose RuleInfo says `charges`. None when there is
+  // nothing to ask.
+  [[nodiscard]] virtual std::optional<Charge> charge(const Subject& subject, const Facts& facts) const;
+  // What is wrong with the write, given the answer to its charge.
+  virtual void answer(const Subject& subject, const Facts& facts, const Charge& charge, const ChargeOutcome& outcome,
+                      Findings& findings) const;
 };
 using RulePtr = std::unique_ptr<const Rule>;
 
@@ -51,6 +78,8 @@ struct RuleInfo {
   std::vector<ParamInfo> params;
   bool judges_controllers = true;  // false: controllers' writes are left alone
   bool mends = false;
+  bool charges = false;  // it has a charge() and an answer()
+  FactKinds facts{};     // what it asks of a cluster; without one it judges alone
   Example example;
   std::string_view since;  // version
   Result<RulePtr> (*compile)(const Params& params);

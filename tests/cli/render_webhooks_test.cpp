@@ -1,0 +1,161 @@
+// What the API server is told to send, by what the documents say.
+#include "cli/render_webhooks.hpp"
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "policy/document/load.hpp"
+#include "tests/catch.hpp"
+
+using namespace portcullis;
+using namespace portcullis::cli;
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+std::string document(const std::string& kind, const std::string& name, const std::string& spec) {
+  return "---\napiVersion: portcullis.dev/v1\nkind: " + kind + "\nmetadata: {name: " + name + "}\nspec: " + spec + "\n";
+}
+
+policy::DocumentSet documents(const std::string& more, const std::string& platform = "unknownNamespace: allow") {
+  const std::string text = document("Platform", "hoster", "{environments: [sandbox, production], " + platform + "}") + more;
+  auto set = policy::load_documents({{"all.yaml", text}});
+  if (!set) FAIL(set.error().front().message());
+  return *std::move(set);
+}
+
+const std::string tenants =
+    document("Tenant", "acme",
+             "{tier: 1, timeZone: Europe/Zurich, namespaces: [{name: acme-prod, environment: production, tenancy: dedicated},"
+             " {pattern: 'acme-proj-*', environment: sandbox, tenancy: multi-tenant, tier: 3}]}") +
+    document("Tenant", "globex",
+             "{tier: 2, timeZone: Europe/Zurich, namespaces: [{name: globex-prod, environment: production, tenancy: multi-tenant}]}");
+
+std::string policy_of(const std::string& spec) { return document("Policy", "p", spec); }
+
+// "pods CREATE,UPDATE; pods/resize UPDATE", sorted, of the entry with this name.
+std::string sent(const Json& configuration, const std::string& name) {
+  std::set<std::string> lines;
+  for (const Json& webhook : configuration["webhooks"]) {
+    if (webhook["name"] != name) continue;
+    for (const Json& rule : webhook["rules"]) {
+      std::string operations;
+      for (const Json& operation : rule["operations"]) operations += (operations.empty() ? "" : ",") + operation.get<std::string>();
+      for (const Json& resource : rule["resources"]) lines.insert(resource.get<std::string>() + " " + operations);
+    }
+  }
+  std::string out;
+  for (const std::string& line : lines) out += (out.empty() ? "" : "; ") + line;
+  return out;
+}
+
+std::string tier_entry(int tier) { return "validate-tier-" + std::to_string(tier) + ".portcullis.dev"; }
+
+}  // namespace
+
+TEST_CASE("a tier waits for the gate where an enforced rule of it fails closed", "[cli][render]") {
+  struct Case {
+    const char *name, *platform, *policy, *closed;  // closed: the tiers
+  };
+  const Case cases[] = {
+      {"no policy", "unknownNamespace: allow", "", ""},
+      {"everybody's", "unknownNamespace: allow", "{rules: [{id: image-digest}]}", "123"},
+      {"audit only", "unknownNamespace: allow", "{mode: audit, rules: [{id: image-digest}]}", ""},
+      {"one rule enforced", "unknownNamespace: allow", "{mode: warn, rules: [{id: image-digest}, {id: no-inline-secret, mode: enforce}]}",
+       "123"},
+      {"enforced but open", "unknownNamespace: allow", "{failureMode: allow, rules: [{id: image-digest}]}", ""},
+      {"enforced, warns when it cannot", "unknownNamespace: allow", "{failureMode: warn, rules: [{id: image-digest}]}", ""},
+      {"one rule of it closed", "unknownNamespace: allow", "{failureMode: allow, rules: [{id: image-digest, failureMode: deny}]}", "123"},
+      {"by tier", "unknownNamespace: allow", "{match: {tiers: [1, 2]}, rules: [{id: image-digest}]}", "12"},
+      {"by environment", "unknownNamespace: allow", "{match: {environments: [production]}, rules: [{id: image-digest}]}", "12"},
+      {"by tenancy", "unknownNamespace: allow", "{match: {tenancies: [dedicated]}, rules: [{id: image-digest}]}", "1"},
+      {"by tenant", "unknownNamespace: allow", "{match: {tenants: [globex]}, rules: [{id: image-digest}]}", "2"},
+      {"by namespace of a pattern", "unknownNamespace: allow", "{match: {namespaces: [acme-proj-one]}, rules: [{id: image-digest}]}", "3"},
+      {"unknown namespaces denied", "unknownNamespace: deny", "", "1"},
+      {"unknown namespaces warned of", "unknownNamespace: warn", "", ""},
+  };
+  for (const Case& c : cases) {
+    DYNAMIC_SECTION(c.name) {
+      const auto set = documents(tenants + (*c.policy ? policy_of(c.policy) : ""), c.platform);
+      std::string closed;
+      for (const int tier : {1, 2, 3})
+        if (fails_closed(set, tier)) closed += std::to_string(tier);
+      CHECK(closed == c.closed);
+      for (const Json& webhook : validating_configuration(set, {})["webhooks"]) {
+        const std::string name = webhook["name"];
+        const bool wanted = name.starts_with("validate-tier-") ? closed.find(name[14]) != std::string::npos : !closed.empty();
+        CHECK(webhook["failurePolicy"] == (wanted ? "Fail" : "Ignore"));
+      }
+      for (const Json& webhook : mutating_configuration(set, {})["webhooks"]) CHECK(webhook["failurePolicy"] == "Ignore");
+    }
+  }
+}
+
+TEST_CASE("only what loaded rules judge is sent", "[cli][render]") {
+  struct Case {
+    const char *name, *platform, *policy, *validated, *mended;
+  };
+  const char* const workloads =
+      "cronjobs CREATE,UPDATE; daemonsets CREATE,UPDATE; deployments CREATE,UPDATE; jobs CREATE,UPDATE; pods CREATE,UPDATE; "
+      "podtemplates CREATE,UPDATE; replicasets CREATE,UPDATE; replicationcontrollers CREATE,UPDATE; statefulsets CREATE,UPDATE";
+  const std::string bounds = std::string(workloads).insert(std::string(workloads).find("; podtemplates"), "; pods/resize UPDATE");
+  const Case cases[] = {
+      {"nothing", "unknownNamespace: allow", "{match: {kinds: [Lease.coordination.k8s.io]}, rules: [{id: image-digest}]}", "", ""},
+      {"unknown namespaces", "unknownNamespace: deny", "{match: {kinds: [Pod]}, rules: [{id: anti-affinity}]}", workloads, ""},
+      {"one kind", "unknownNamespace: allow", "{match: {kinds: [Deployment.apps]}, rules: [{id: replica-floor, with: {min: 2}}]}",
+       "deployments CREATE,UPDATE; deployments/scale UPDATE", ""},
+      {"one operation", "unknownNamespace: allow", "{match: {kinds: [Pod], operations: [CREATE]}, rules: [{id: image-digest}]}",
+       "pods CREATE", ""},
+      {"a resize", "unknownNamespace: allow", "{rules: [{id: container-bounds}]}", bounds.c_str(), ""},
+      {"mended", "unknownNamespace: allow",
+       "{match: {kinds: [Pod, Job, Deployment, ReplicaSet]}, rules: [{id: container-bounds, inject: true, with: {defaults: {limits.memory: "
+       "1Gi}}}]}",
+       "deployments CREATE,UPDATE; jobs CREATE,UPDATE; pods CREATE,UPDATE; pods/resize UPDATE; replicasets CREATE,UPDATE",
+       "deployments CREATE,UPDATE; jobs CREATE; pods CREATE"},
+      {"a kind that only the policy knows", "unknownNamespace: allow",
+       "{match: {kinds: [Odoo.bemade.org, Repository.bemade.org]}, rules: [{id: no-inline-secret}]}",
+       "odoos CREATE,UPDATE; repositories CREATE,UPDATE", ""},
+      {"a secret is never sent", "unknownNamespace: allow", "{match: {kinds: [Secret]}, rules: [{id: no-inline-secret}]}", "", ""},
+      {"our own are never sent", "unknownNamespace: allow", "{match: {kinds: [Policy.portcullis.dev]}, rules: [{id: no-inline-secret}]}",
+       "", ""},
+      {"a workload of the platform's",
+       "unknownNamespace: allow, workloadKinds: [{apiVersion: bemade.org/v1, kind: Odoo, podTemplate: spec.template, replicas: "
+       "spec.replicas}]",
+       "{match: {kinds: [Odoo]}, rules: [{id: replica-floor, with: {min: 2}}]}", "odoos CREATE,UPDATE; odoos/scale UPDATE", ""},
+  };
+  for (const Case& c : cases) {
+    DYNAMIC_SECTION(c.name) {
+      const auto set = documents(policy_of(c.policy), c.platform);
+      const Json validating = validating_configuration(set, {}), mutating = mutating_configuration(set, {});
+      for (const int tier : {1, 2, 3}) CHECK(sent(validating, tier_entry(tier)) == c.validated);
+      CHECK(sent(mutating, "mutate.portcullis.dev") == c.mended);
+      CHECK(sent(validating, "validate-namespace.portcullis.dev") == "namespaces CREATE,UPDATE");
+      CHECK(sent(mutating, "mutate-namespace.portcullis.dev") == "namespaces CREATE,UPDATE");
+    }
+  }
+}
+
+TEST_CASE("an object matches one validating entry, and never one of the system's or our own", "[cli][render]") {
+  const auto set = documents(policy_of("{rules: [{id: image-digest}]}"), "systemNamespaces: [kube-system]");
+  const Json configuration = validating_configuration(set, {.name_space = "gate", .service = "door"});
+  for (const std::string tier : {"", "1", "2", "3", "7"}) {
+    for (const std::string name : {"acme-prod", "kube-system", "gate"}) {
+      CAPTURE(tier, name);
+      int matching = 0;
+      for (const Json& webhook : configuration["webhooks"]) {
+        CHECK(webhook["clientConfig"]["service"]["name"] == "door");
+        CHECK(webhook["clientConfig"]["service"]["namespace"] == "gate");
+        bool matches = webhook["rules"][0]["scope"] == "Namespaced";
+        for (const Json& expression : webhook["namespaceSelector"]["matchExpressions"]) {
+          const std::string value = expression["key"] == "portcullis.dev/tier" ? tier : name;
+          const bool in = std::find(expression["values"].begin(), expression["values"].end(), value) != expression["values"].end();
+          matches = matches && in == (expression["operator"] == "In");
+        }
+        matching += matches ? 1 : 0;
+      }
+      CHECK(matching == (name == "acme-prod" ? 1 : 0));
+    }
+  }
+}

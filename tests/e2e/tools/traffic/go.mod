@@ -1,0 +1,3 @@
+module portcullis.dev/e2e/traffic
+
+go 1.25
