@@ -22,9 +22,10 @@ net::Server::HandlerFactory handlers(const Services& services) {
 
 std::function<ExitCode(Streams&)> declare(CLI::App& app) {
   auto options = std::make_shared<ServeOptions>();
-  declare_serve_options(app, *options, false);
+  declare_serve_options(app, *options);
   return [options](Streams& streams) {
-    return serve({.name = "guard", .needs_guard_policy = true, .streams_max = streams_max, .handlers = handlers}, *options, streams);
+    return serve({.name = "guard", .needs_guard_policy = true, .streams_max = streams_max, .keep_certificate = {}, .handlers = handlers},
+                 *options, streams);
   };
 }
 

@@ -23,8 +23,9 @@ void MetricsHandler::answer(const net::Request& request, net::Response& response
     response.body = "ok\n";
   } else if (request.path() == "/readyz") {
     const bool draining = draining_.load(std::memory_order_relaxed);
-    response.status = draining ? 503 : 200;
-    response.body = draining ? "draining\n" : "ready\n";
+    const bool open = door_.has_certificate();
+    response.status = draining || !open ? 503 : 200;
+    response.body = draining ? "draining\n" : open ? "ready\n" : "no certificate yet\n";
     response.body += "documents " + std::string(store_.current()->hash()) + "\n";
     if (const config::StoreStatus status = store_.status(); !status.last_error.empty())
       response.body += "the last set was refused: " + status.last_error + "\n";

@@ -12,14 +12,15 @@ namespace portcullis::cli {
 
 class MetricsHandler final : public net::Handler {
  public:
-  // `draining`: the door's, whose readiness this answers for.
-  MetricsHandler(const observe::Metrics& metrics, const config::Store& store, const std::atomic<bool>& draining)
-      : metrics_(metrics), store_(store), draining_(draining) {}
+  // `door` and `draining`: whose readiness this answers for.
+  MetricsHandler(const observe::Metrics& metrics, const config::Store& store, const net::Server& door, const std::atomic<bool>& draining)
+      : metrics_(metrics), store_(store), door_(door), draining_(draining) {}
   void answer(const net::Request& request, net::Response& response) override;
 
  private:
   const observe::Metrics& metrics_;
   const config::Store& store_;
+  const net::Server& door_;
   const std::atomic<bool>& draining_;
 };
 

@@ -96,14 +96,15 @@ Result<std::string> read_hash_key(const std::string& file) {
   return key;
 }
 
-Result<std::optional<net::TlsFiles>> tls_files(const ServeOptions& options) {
+// `kept`: without files the door's pair comes later, from what looks after it.
+Result<std::optional<net::TlsFiles>> tls_files(const ServeOptions& options, bool kept) {
   const auto refuse = [](const char* what) { return fail(ErrorKind::invalid, "", what); };
   if (options.tls_cert.empty() != options.tls_key.empty())
     return refuse(options.tls_cert.empty() ? "--tls-key without --tls-cert: give both or neither"
                                            : "--tls-cert without --tls-key: give both or neither");
   if (!options.client_auth.empty() && options.client_ca.empty())
     return refuse("--client-auth without --client-ca: no certificate could be verified");
-  if (options.tls_cert.empty()) {
+  if (options.tls_cert.empty() && !kept) {
     if (!options.client_ca.empty()) return refuse("--client-ca without --tls-cert and --tls-key: client certificates need TLS");
     return std::optional<net::TlsFiles>();
   }
@@ -210,18 +211,14 @@ ExitCode refuse(Streams& streams, const Error& error) {
 
 }  // namespace
 
-void declare_serve_options(CLI::App& app, ServeOptions& options, bool tls_required) {
+void declare_serve_options(CLI::App& app, ServeOptions& options) {
   with_environment(app.add_option("--config", options.config, "directory of documents"))->required()->type_name("DIR");
   with_environment(app.add_option("--listen", options.listen, "address to serve; repeatable; port 0 takes a free one"))
       ->required()
       ->allow_extra_args(false)
       ->type_name("ADDR:PORT");
-  auto* certificate = with_environment(app.add_option("--tls-cert", options.tls_cert, "certificate chain, PEM"))->type_name("FILE");
-  auto* key = with_environment(app.add_option("--tls-key", options.tls_key, "private key, PEM"))->type_name("FILE");
-  if (tls_required) {
-    certificate->required();
-    key->required();
-  }
+  with_environment(app.add_option("--tls-cert", options.tls_cert, "certificate chain, PEM"))->type_name("FILE");
+  with_environment(app.add_option("--tls-key", options.tls_key, "private key, PEM"))->type_name("FILE");
   with_environment(app.add_option("--client-ca", options.client_ca, "verify client certificates against this bundle, PEM"))
       ->type_name("FILE");
   with_environment(app.add_option("--client-auth", options.client_auth, "optional or require (default with --client-ca)"))
@@ -248,7 +245,8 @@ ExitCode serve(const Door& door, const ServeOptions& options, Streams& streams) 
   harden_process();
   if (observe::Level level{}; observe::parse_level(options.log_level, level)) observe::set_level(level);
 
-  auto tls = tls_files(options);
+  const bool kept_certificate = door.keep_certificate && options.tls_cert.empty();
+  auto tls = tls_files(options, kept_certificate);
   if (!tls) return refuse(streams, tls.error());
   auto listen = listen_addresses(options.listen, "--listen");
   if (!listen) return refuse(streams, listen.error());
@@ -297,12 +295,18 @@ ExitCode serve(const Door& door, const ServeOptions& options, Streams& streams) 
     metrics_options.listen = *metrics_listen;
     metrics_options.threads = 1;
     auto started = net::Server::start(std::move(metrics_options),
-                                      [&](unsigned) { return std::make_unique<MetricsHandler>(metrics, **store, draining); });
+                                      [&](unsigned) { return std::make_unique<MetricsHandler>(metrics, **store, **server, draining); });
     if (!started) return refuse(streams, started.error());
     metrics_server = *std::move(started);
     add_server_metrics(metrics, "metrics", *metrics_server);
   }
-  Reloader reloader(**store, **log, **server, tls->has_value());
+  std::shared_ptr<void> certificate_keeper;  // ends before the server that it serves
+  if (kept_certificate) {
+    auto started = door.keep_certificate(**server, {**store, **log, metrics, kept});
+    if (!started) return refuse(streams, started.error());
+    certificate_keeper = *std::move(started);
+  }
+  Reloader reloader(**store, **log, **server, tls->has_value() && !kept_certificate);
   auto watch = start_watch(options, reloader);
   if (!watch) return refuse(streams, watch.error());
 

@@ -41,12 +41,13 @@ struct Door {
   std::string_view name;  // "webhook", "guard": in logs, metrics and the ready line
   bool needs_guard_policy = false;
   std::size_t streams_max = 0;  // of one HTTP/2 connection
+  // Where nobody gives a pair: starts what looks after one, and goes on until it is destroyed. Empty: a pair must be given.
+  std::function<Result<std::shared_ptr<void>>(net::Server&, const Services&)> keep_certificate;
   // Registers the door's metrics and returns what makes a handler for each loop.
   std::function<net::Server::HandlerFactory(const Services&)> handlers;
 };
 
-// `tls_required`: the webhook, whose caller speaks nothing else.
-void declare_serve_options(CLI::App& app, ServeOptions& options, bool tls_required);
+void declare_serve_options(CLI::App& app, ServeOptions& options);
 
 // Returns after the drain: fine; or not_judged where it could not start.
 ExitCode serve(const Door& door, const ServeOptions& options, Streams& streams);

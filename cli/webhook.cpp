@@ -20,9 +20,14 @@ net::Server::HandlerFactory handlers(const Services& services) {
 
 std::function<ExitCode(Streams&)> declare(CLI::App& app) {
   auto options = std::make_shared<ServeOptions>();
-  declare_serve_options(app, *options, true);
+  declare_serve_options(app, *options);
   return [options](Streams& streams) {
-    return serve({.name = "webhook", .needs_guard_policy = false, .streams_max = streams_max, .handlers = handlers}, *options, streams);
+    if (options->tls_cert.empty() && options->tls_key.empty()) {
+      streams.err << "error: --tls-cert is required outside of a cluster, and --tls-key: the API server speaks TLS only\n";
+      return ExitCode::not_judged;
+    }
+    return serve({.name = "webhook", .needs_guard_policy = false, .streams_max = streams_max, .keep_certificate = {}, .handlers = handlers},
+                 *options, streams);
   };
 }
 

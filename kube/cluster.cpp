@@ -104,8 +104,9 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
     how.watch_list = each.resource->name() == "pods";
     how.start_spread = options.start_spread;
     how.chance = [this] { return chance(); };
-    each.task = std::make_shared<ReflectorTask>(api, gate, each.intake, *each.resource, std::move(how));
-    background.spawn("kube_watch", [self = shared_from_this(), task = each.task] { return ReflectorTask::run(task); });
+    each.task = std::make_shared<ReflectorTask>(api, gate, *each.intake, *each.resource, std::move(how));
+    ReflectorTask::start(background, each.task,
+                         std::make_shared<std::pair<std::shared_ptr<Impl>, std::shared_ptr<Intake>>>(shared_from_this(), each.intake));
   }
 
   static void end_watch(Watched& each) {
@@ -210,12 +211,8 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
     return report;
   }
 
-  void tick(Clock::time_point now) {
-    for (auto& [name, each] : watched) {
-      each.intake->expire(wall_now());
-      if (!each.task || !each.task->tick(now)) continue;
-      background.spawn("kube_probe", [self = shared_from_this(), task = each.task] { return ReflectorTask::probe(task); });
-    }
+  void tick() {
+    for (auto& [name, each] : watched) each.intake->expire(wall_now());
     // Counts and troubles for who asks for the status.
     std::vector<Report> next;
     for (const auto& [name, each] : watched) next.push_back(report_of(name, each, sight_of(each)));
@@ -236,7 +233,7 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
         self->publish();
       }
       if (Clock::now() < next_tick) continue;
-      self->tick(Clock::now());
+      self->tick();
       next_tick = Clock::now() + tick_time;
     }
   }

@@ -35,7 +35,7 @@ std::string Reflector::target(std::string_view query) const {
   std::string text = options_.name_space.empty() ? resource_.path() : resource_.path_in(options_.name_space);
   text += '?';
   text += query;
-  if (!options_.field_selector.empty()) text += "&fieldSelector=" + query_escaped(options_.field_selector);
+  if (!options_.label_selector.empty()) text += "&labelSelector=" + query_escaped(options_.label_selector);
   return text;
 }
 

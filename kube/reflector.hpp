@@ -29,7 +29,7 @@ namespace portcullis::kube {
 struct ReflectorOptions {
   bool metadata_only = false;                 // objects without spec and status
   bool watch_list = false;                    // list and watch as one stream; lists of many large objects cost the server less memory so
-  std::string field_selector;                 // "metadata.name=x"; "" for all
+  std::string label_selector;                 // "app=x"; "" for all
   std::string name_space;                     // "" for all
   std::chrono::milliseconds start_spread{0};  // the first action waits up to so long by chance
   std::function<double()> chance;             // in [0, 1)

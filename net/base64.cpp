@@ -2,6 +2,8 @@
 
 #include <openssl/evp.h>
 
+#include <climits>
+
 namespace portcullis::net {
 
 std::string base64(std::string_view bytes) {
@@ -13,7 +15,7 @@ std::string base64(std::string_view bytes) {
 }
 
 std::optional<std::string> from_base64(std::string_view text) {
-  if (text.size() % 4 != 0) return std::nullopt;
+  if (text.size() % 4 != 0 || text.size() > INT_MAX) return std::nullopt;
   const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
   // OpenSSL skips blanks around the text and takes `=` anywhere in the last group.
   for (const char c : text.substr(0, text.size() - padding)) {

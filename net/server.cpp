@@ -123,6 +123,8 @@ Result<void> Server::reload_certificate() {
   return impl_->take(TlsContext::load(*impl_->options.tls));
 }
 
+bool Server::has_certificate() const { return !impl_->options.tls || impl_->tls.current() != nullptr; }
+
 Result<void> Server::use_certificate(const PemPair& pair) {
   if (!impl_->options.tls) return fail(ErrorKind::invalid, impl_->options.door, "a certificate for a door without TLS");
   const std::lock_guard lock(impl_->reload_mutex);

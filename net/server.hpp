@@ -92,6 +92,7 @@ class Server {
   // Reads the pair again; a bad one is refused and the old one stays. Connections are not dropped; session tickets of the
   // former generation are no longer taken.
   Result<void> reload_certificate();
+  [[nodiscard]] bool has_certificate() const;  // or needs none
   // The same with a pair in memory.
   Result<void> use_certificate(const PemPair& pair);
   // Graceful end: Request::draining is set, every HTTP/1.1 answer says Connection: close and HTTP/2 gets GOAWAY; new

@@ -166,6 +166,8 @@ std::string_view step_name(CertificateStep::What what) {
       return "authority_retired";
     case What::bundle_mended:
       return "bundle_mended";
+    case What::restored:
+      return "restored";
   }
   return "";
 }

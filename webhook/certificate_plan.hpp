@@ -55,7 +55,7 @@ enum class Trust {
 };
 
 struct CertificateStep {
-  enum class What { begun, leaf_renewed, authority_announced, authority_renewed, authority_retired, bundle_mended };
+  enum class What { begun, leaf_renewed, authority_announced, authority_renewed, authority_retired, bundle_mended, restored };
   What what;
   CertificateSet set;  // to be written
 };

@@ -216,7 +216,8 @@ TEST_CASE("docs/metrics.md has a row for every metric of a live scrape, and no o
   std::set<std::string> documented;
   const std::regex row("^\\| `([a-z_]+)` \\|.*");
   std::smatch match;
-  for (std::string line; std::getline(file, line);)
+  // This program has no cluster: what it tells of one is looked at where it is made.
+  for (std::string line; std::getline(file, line) && line != "## In a cluster";)
     if (std::regex_match(line, match, row)) documented.insert(match[1]);
   for (const std::string& name : live) {
     CAPTURE(name);

@@ -36,6 +36,7 @@ LIBRARIES = {
     "boost": r"boost/",
     "openssl": r"openssl/",
     "nghttp2": r"nghttp2/",
+    "zlib": r"zlib\.h$",
     "cli11": r"CLI/",
 }
 USES = {
@@ -43,7 +44,7 @@ USES = {
     "observe": ["expected", "spdlog", "prometheus"],
     "policy": ["expected", "simdjson", "nlohmann", "re2", "libyaml", "date"],
     "config": ["expected"],
-    "net": ["expected", "boost", "openssl", "nghttp2"],
+    "net": ["expected", "boost", "openssl", "nghttp2", "zlib"],
     "audit": ["expected", "nlohmann", "openssl"],
     "kube": ["expected", "simdjson", "nlohmann"],
     "webhook": ["expected", "simdjson", "nlohmann"],

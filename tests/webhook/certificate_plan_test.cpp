@@ -137,7 +137,7 @@ TEST_CASE("other names are certified anew", "[webhook][certificates]") {
 TEST_CASE("no call fails in years of renewals", "[webhook][certificates]") {
   constexpr auto lag_max = 20s;  // of an API server behind the configurations
   constexpr auto settle = 30s;   // longer than that
-  const CertificateTerms short_terms{.names = terms.names, .leaf_lifetime = 30min, .authority_lifetime = 3h};
+  const CertificateTerms short_terms{.names = terms.names, .leaf_lifetime = 20min, .authority_lifetime = 100min};
   struct Replica {
     CertificateSet seen;
     std::uint64_t version = 0;
@@ -159,7 +159,7 @@ TEST_CASE("no call fails in years of renewals", "[webhook][certificates]") {
   Instant now = start;
   std::size_t calls = 0;
   std::map<std::pair<std::string, std::string>, Instant> called_before;
-  for (int turn = 0; turn < 1'500; ++turn) {
+  for (int turn = 0; turn < 900; ++turn) {
     now += std::chrono::seconds(1 + below(20));
     for (Server& server : servers) {
       if (server.bundle == live || below(3) == 0 || now - server.learned > lag_max) {
@@ -207,7 +207,7 @@ TEST_CASE("no call fails in years of renewals", "[webhook][certificates]") {
       }
     }
   }
-  CHECK(calls > 200);
+  CHECK(calls > 150);
   CHECK(steps["begun"] == 1);
   CHECK(steps["leaf_renewed"] >= 10);
   CHECK(steps["authority_announced"] >= 2);
