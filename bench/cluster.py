@@ -30,8 +30,17 @@ NAMESPACE = "acme-all"
 PATH = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments?dryRun=All"
 
 
+RESULT = ROOT / "build/bench-cluster.md"
+
+
+def say(text):
+    print(text, flush=True)
+    with RESULT.open("a") as file:
+        file.write(text + "\n")
+
+
 def row(name, *values):
-    print("| " + " | ".join([name, *values]) + " |", flush=True)
+    say("| " + " | ".join([name, *values]) + " |")
 
 
 class Bench:
@@ -86,14 +95,14 @@ class Bench:
         for name, index in (("without webhook", 0), ("Portcullis, seven rules", 1)):
             each = [p[index]["by_status"]["201"] for p in pairs]
             row(name, f"{middle([p[index]['per_second'] for p in pairs]):.0f}", f"{middle([e['p50_ms'] for e in each]):.1f}", f"{middle([e['p99_ms'] for e in each]):.1f}")
-        print(f"\nquotient, median of {self.pairs} pairs: {middle([w / b for b, w in zip(bare, with_gate)]):.2f}\n")
+        say(f"\nquotient, median of {self.pairs} pairs: {middle([w / b for b, w in zip(bare, with_gate)]):.2f}\n")
         self.gated(True)
 
     def denials(self):
         self.gated(True)
         done = self.creates(replicas=1, wanted=403)
         each = done["by_status"]["403"]
-        print(f"denials: {done['per_second']:.0f} a second, p50 {each['p50_ms']:.1f} ms, p99 {each['p99_ms']:.1f} ms\n")
+        say(f"denials: {done['per_second']:.0f} a second, p50 {each['p50_ms']:.1f} ms, p99 {each['p99_ms']:.1f} ms\n")
 
     def close(self):
         self.cluster.close()
@@ -154,7 +163,7 @@ class BudgetBench:
         self.ours(True)
         filled = self.budgets.race(n=5000 - self.budgets.stored(), c=64).result()
         denied = self.budgets.race(n=600, c=16).result()
-        print(f"\n{filled.count(201)} filled the budget; denials then: {denied['per_second']:.0f} a second, {denied.times(403)}; other {denied.other_than(403) or 0}\n")
+        say(f"\n{filled.count(201)} filled the budget; denials then: {denied['per_second']:.0f} a second, {denied.times(403)}; other {denied.other_than(403) or 0}\n")
 
     def close(self):
         self.cluster.close()
@@ -195,7 +204,7 @@ class ScaleBench:
         wait.until(ready, 120, "readiness", poll=0.01)
         synced = time.monotonic() - started
         usages = [each.rss() / 2**20 for each in gate.pods]
-        print(f"{self.SPACES} namespaces, {self.PODS} pods: ready {synced:.2f} s after the start of the process ({time.monotonic() - begun:.2f} s after the kill); "
+        say(f"{self.SPACES} namespaces, {self.PODS} pods: ready {synced:.2f} s after the start of the process ({time.monotonic() - begun:.2f} s after the kill); "
               f"resident {' and '.join(f'{each:.0f}' for each in usages)} MiB\n")
 
     def close(self):
