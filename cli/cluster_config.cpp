@@ -32,7 +32,7 @@ Result<kube::Config> read_all(const std::vector<fs::path>& paths, const std::str
   return kube::read_kubeconfig(files, context);
 }
 
-bool exists(const fs::path& path) {
+bool is_there(const fs::path& path) {
   std::error_code ignored;
   return fs::exists(path, ignored);
 }
@@ -43,7 +43,7 @@ std::vector<fs::path> files_of(std::string_view list) {
   while (!list.empty()) {
     const std::string_view name = list.substr(0, list.find(':'));
     list.remove_prefix(std::min(list.size(), name.size() + 1));
-    if (!name.empty() && exists(name)) found.emplace_back(name);
+    if (!name.empty() && is_there(name)) found.emplace_back(name);
   }
   return found;
 }
@@ -60,7 +60,7 @@ Result<std::optional<kube::Config>> cluster_of_door(const std::string& kubeconfi
   Result<kube::Config> config = kube::Config{};
   if (!kubeconfig.empty()) {
     config = read_all({kubeconfig}, {});
-  } else if (exists(service_account / "token") && !environment("KUBERNETES_SERVICE_HOST").empty()) {
+  } else if (is_there(service_account / "token") && !environment("KUBERNETES_SERVICE_HOST").empty()) {
     config = kube::in_cluster_config(environment("KUBERNETES_SERVICE_HOST"), environment("KUBERNETES_SERVICE_PORT"), service_account);
   } else {
     return std::optional<kube::Config>();
@@ -78,7 +78,7 @@ Result<kube::Config> cluster_of_user(const std::string& kubeconfig, const std::s
     return read_all(files, context);
   }
   const fs::path home = fs::path(environment("HOME")) / ".kube" / "config";
-  if (exists(home)) return read_all({home}, context);
+  if (is_there(home)) return read_all({home}, context);
   if (!environment("KUBERNETES_SERVICE_HOST").empty()) {
     return kube::in_cluster_config(environment("KUBERNETES_SERVICE_HOST"), environment("KUBERNETES_SERVICE_PORT"), service_account);
   }

@@ -152,7 +152,7 @@ void Reflector::refused(Clock::time_point now, int status, std::optional<std::ui
     trouble_.clear();
     phase_ = options_.watch_list ? Phase::watch_list : Phase::list;
     next_page_.clear();
-    not_before_ = now + not_served_pause;
+    not_before_ = now + options_.not_served_pause;
     return;
   }
   back_off(now, retry_after, std::move(trouble));
