@@ -23,11 +23,13 @@ const Command* const commands[]{
     &certs_inspect_command,
     &check_command,
     &config_validate_command,
+    &doctor_command,
     &guard_command,
     &render_crds_command,
     &render_rbac_command,
     &render_tenant_quotas_command,
     &render_webhook_config_command,
+    &uninstall_command,
     &version_command,
     &webhook_command,
 };

@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "cli/certificate_keeping.hpp"
 #include "cli/command.hpp"
 #include "cli/serve.hpp"
 #include "webhook/handler.hpp"
@@ -20,14 +21,20 @@ net::Server::HandlerFactory handlers(const Services& services) {
 
 std::function<ExitCode(Streams&)> declare(CLI::App& app) {
   auto options = std::make_shared<ServeOptions>();
+  auto keeping = std::make_shared<KeepingOptions>();
   declare_serve_options(app, *options);
-  return [options](Streams& streams) {
+  declare_keeping_options(app, *keeping);
+  return [options, keeping](Streams& streams) {
+    Door door{.name = "webhook", .needs_guard_policy = false, .streams_max = streams_max, .keep_certificate = {}, .handlers = handlers};
     if (options->tls_cert.empty() && options->tls_key.empty()) {
-      streams.err << "error: --tls-cert is required outside of a cluster, and --tls-key: the API server speaks TLS only\n";
-      return ExitCode::not_judged;
+      auto keeper = certificate_keeping(*keeping);
+      if (!keeper) {
+        streams.err << "error: " << keeper.error().message() << '\n';
+        return ExitCode::not_judged;
+      }
+      door.keep_certificate = *std::move(keeper);
     }
-    return serve({.name = "webhook", .needs_guard_policy = false, .streams_max = streams_max, .keep_certificate = {}, .handlers = handlers},
-                 *options, streams);
+    return serve(door, *options, streams);
   };
 }
 
@@ -38,7 +45,7 @@ const Command webhook_command{
     .summary = "answer the API server's admission reviews",
     .examples =
         "  portcullis webhook --config documents/ --listen 0.0.0.0:8443 --tls-cert tls.crt --tls-key tls.key\n"
-        "  portcullis webhook ... --client-ca apiserver-ca.crt --metrics-listen 0.0.0.0:9090\n"
+        "  portcullis webhook --config documents/ --listen 0.0.0.0:8443 --metrics-listen 0.0.0.0:9090     (in a cluster)\n"
         "  portcullis webhook ... --audit-log /var/log/portcullis/decisions.jsonl --hash-key hash.key\n",
     .declare = declare,
 };
