@@ -4,7 +4,7 @@
 
 #include "cli/version.hpp"
 #include "observe/log.hpp"
-#include "policy/budget.hpp"
+#include "policy/document/budget.hpp"
 
 namespace portcullis::cli {
 namespace {
