@@ -10,8 +10,6 @@
 namespace portcullis::config {
 namespace {
 
-using Compiled = tl::expected<Store::Snapshot, policy::DocumentErrors>;
-
 // "sha256:<hex>" over names and bytes, each with its length before it, so that no two sets run together.
 std::string hash_of(const std::vector<policy::DocumentFile>& files) {
   std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
@@ -37,13 +35,19 @@ std::string hash_of(const std::vector<policy::DocumentFile>& files) {
   return text;
 }
 
+using Compiled = tl::expected<Store::Snapshot, policy::DocumentErrors>;
+
+Compiled compile(const std::vector<policy::DocumentFile>& files, bool needs_guard_policy) {
+  auto documents = policy::load_documents(files, needs_guard_policy);
+  if (!documents) return tl::unexpected(std::move(documents.error()));
+  documents->hash = hash_of(files);
+  return policy::PolicySnapshot::compile(std::move(*documents));
+}
+
 Compiled load(const std::filesystem::path& directory, bool needs_guard_policy) {
   const auto files = read_directory(directory);
   if (!files) return tl::unexpected(files.error());
-  auto documents = policy::load_documents(*files, needs_guard_policy);
-  if (!documents) return tl::unexpected(std::move(documents.error()));
-  documents->hash = hash_of(*files);
-  return policy::PolicySnapshot::compile(std::move(*documents));
+  return compile(*files, needs_guard_policy);
 }
 
 std::int64_t unix_now() { return std::chrono::duration_cast<std::chrono::seconds>(WallClock::now().time_since_epoch()).count(); }
@@ -59,10 +63,25 @@ tl::expected<std::unique_ptr<Store>, policy::DocumentErrors> Store::open(std::fi
   return store;
 }
 
+tl::expected<std::unique_ptr<Store>, policy::DocumentErrors> Store::open(std::vector<policy::DocumentFile> files, bool needs_guard_policy) {
+  std::unique_ptr<Store> store(new Store({}, needs_guard_policy));
+  if (policy::DocumentErrors errors = store->replace(std::move(files)); !errors.empty()) return tl::unexpected(std::move(errors));
+  return store;
+}
+
 policy::DocumentErrors Store::reload() {
   // One at a time: two that overlapped could leave the older set in force.
   const std::lock_guard reloading(reload_mutex_);
-  Compiled loaded = load(directory_, needs_guard_policy_);
+  return adopt(directory_.empty() ? compile(given_, needs_guard_policy_) : load(directory_, needs_guard_policy_));
+}
+
+policy::DocumentErrors Store::replace(std::vector<policy::DocumentFile> files) {
+  const std::lock_guard reloading(reload_mutex_);
+  given_ = std::move(files);
+  return adopt(compile(given_, needs_guard_policy_));
+}
+
+policy::DocumentErrors Store::adopt(Compiled loaded) {
   policy::DocumentErrors errors;
   Snapshot in_force;
   std::vector<Listener> listeners;

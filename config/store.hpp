@@ -1,5 +1,5 @@
-// The documents in force: a directory read whole, compiled, and swapped whole. A set that does not validate is refused,
-// the old one stays, and it is said loudly: log, metric, readiness detail.
+// The documents in force: a directory, or the custom resources of a cluster, read whole, compiled, and swapped whole. A set that does not
+// validate is refused, the old one stays, and it is said loudly: log, metric, readiness detail.
 #pragma once
 
 #include <atomic>
@@ -33,9 +33,14 @@ class Store {
   using Snapshot = std::shared_ptr<const policy::PolicySnapshot>;
   // The first load must succeed.
   static tl::expected<std::unique_ptr<Store>, policy::DocumentErrors> open(std::filesystem::path directory, bool needs_guard_policy);
+  // The same for a set that comes from elsewhere; replace() brings the next one.
+  static tl::expected<std::unique_ptr<Store>, policy::DocumentErrors> open(std::vector<policy::DocumentFile> files,
+                                                                           bool needs_guard_policy);
 
-  // Reads the directory again. Returns the errors that refused it, if any.
+  // Reads the directory again; of a store without one, the set that was given last. Returns the errors that refused it, if any.
   policy::DocumentErrors reload();
+  // Another set in place of the one in force, or none of it. Returns the errors that refused it, if any.
+  policy::DocumentErrors replace(std::vector<policy::DocumentFile> files);
   [[nodiscard]] Snapshot current() const;
   [[nodiscard]] std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
   [[nodiscard]] StoreStatus status() const;
@@ -44,8 +49,11 @@ class Store {
   void on_reload(Listener listener);
 
  private:
+  using Compiled = tl::expected<Snapshot, policy::DocumentErrors>;
   Store(std::filesystem::path directory, bool needs_guard_policy);
-  std::filesystem::path directory_;
+  policy::DocumentErrors adopt(Compiled loaded);  // under reload_mutex_
+  std::filesystem::path directory_;               // empty: the sets are given
+  std::vector<policy::DocumentFile> given_;
   bool needs_guard_policy_;
   mutable std::mutex mutex_;
   Snapshot current_;

@@ -20,11 +20,11 @@ using net::Task;
 
 struct ApiRequest {
   std::string method = "GET";
-  std::string target;        // path and query: "/api/v1/pods?limit=500"
-  std::string body;          // JSON
-  std::string content_type;  // "application/merge-patch+json"; "" without a body
+  std::string target{};        // path and query: "/api/v1/pods?limit=500"
+  std::string body{};          // JSON
+  std::string content_type{};  // "application/merge-patch+json"; "" without a body
   std::string accept = "application/json";
-  std::string if_none_match;                             // an entity tag had before: 304 when nothing has changed
+  std::string if_none_match{};                           // an entity tag had before: 304 when nothing has changed
   bool gzip = false;                                     // ask for a compressed answer; it is decoded before it is handed on
   enum class Lane { reads, writes } lane = Lane::reads;  // a connection each, so that a slow watch never blocks a write
 };

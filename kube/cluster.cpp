@@ -104,8 +104,9 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
     how.watch_list = each.resource->name() == "pods";
     how.start_spread = options.start_spread;
     how.chance = [this] { return chance(); };
-    each.task = std::make_shared<ReflectorTask>(api, gate, each.intake, *each.resource, std::move(how));
-    background.spawn("kube_watch", [self = shared_from_this(), task = each.task] { return ReflectorTask::run(task); });
+    each.task = std::make_shared<ReflectorTask>(api, gate, *each.intake, *each.resource, std::move(how));
+    ReflectorTask::start(background, each.task,
+                         std::make_shared<std::pair<std::shared_ptr<Impl>, std::shared_ptr<Intake>>>(shared_from_this(), each.intake));
   }
 
   static void end_watch(Watched& each) {
@@ -210,12 +211,8 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
     return report;
   }
 
-  void tick(Clock::time_point now) {
-    for (auto& [name, each] : watched) {
-      each.intake->expire(wall_now());
-      if (!each.task || !each.task->tick(now)) continue;
-      background.spawn("kube_probe", [self = shared_from_this(), task = each.task] { return ReflectorTask::probe(task); });
-    }
+  void tick() {
+    for (auto& [name, each] : watched) each.intake->expire(wall_now());
     // Counts and troubles for who asks for the status.
     std::vector<Report> next;
     for (const auto& [name, each] : watched) next.push_back(report_of(name, each, sight_of(each)));
@@ -236,7 +233,7 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
         self->publish();
       }
       if (Clock::now() < next_tick) continue;
-      self->tick(Clock::now());
+      self->tick();
       next_tick = Clock::now() + tick_time;
     }
   }
@@ -270,6 +267,18 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
       }
     }
     self->discovering = false;
+  }
+
+  ClusterStatus status() const {
+    const Clock::time_point now = Clock::now();
+    ClusterStatus status;
+    const std::lock_guard lock(mutex);
+    status.current = wanted_generation > 0 && reported_generation == wanted_generation;
+    for (const Report& each : reports) {
+      status.resources.push_back(each.status);
+      status.resources.back().age = now - each.progress;
+    }
+    return status;
   }
 
   void stop() {
@@ -333,17 +342,7 @@ std::shared_ptr<const ClusterSnapshot> Cluster::snapshot() const {
 
 std::uint64_t Cluster::version() const { return impl_->version.load(std::memory_order_acquire); }
 
-ClusterStatus Cluster::status() const {
-  const Clock::time_point now = Clock::now();
-  ClusterStatus status;
-  const std::lock_guard lock(impl_->mutex);
-  status.current = impl_->wanted_generation > 0 && impl_->reported_generation == impl_->wanted_generation;
-  for (const Impl::Report& each : impl_->reports) {
-    status.resources.push_back(each.status);
-    status.resources.back().age = now - each.progress;
-  }
-  return status;
-}
+ClusterStatus Cluster::status() const { return impl_->status(); }
 
 void Cluster::publish_budgets(std::shared_ptr<const BudgetTable> budgets) {
   impl_->background.post([impl = impl_, budgets = std::move(budgets)]() mutable {
@@ -361,50 +360,8 @@ void Cluster::each_usage(std::string_view resource, const EachUsage& tell) const
   if (found != impl_->watched.end()) found->second.intake->usage().each(tell);
 }
 
-bool ClusterStatus::synced() const {
-  return current && std::all_of(resources.begin(), resources.end(), [](const ResourceStatus& each) { return each.synced; });
-}
-
-bool ClusterStatus::fresh(std::chrono::seconds age_max) const {
-  return current &&
-         std::all_of(resources.begin(), resources.end(), [&](const ResourceStatus& each) { return each.synced && each.age <= age_max; });
-}
-
-std::string ClusterStatus::trouble() const {
-  for (const ResourceStatus& each : resources) {
-    if (!each.trouble.empty()) return each.resource + ": " + each.trouble;
-    if (!each.synced) return each.resource + ": not listed yet";
-  }
-  return current ? "" : "not started yet";
-}
-
 void Cluster::add_metrics(observe::Metrics& metrics) const {
-  metrics.add_source([impl = impl_](observe::Scrape& scrape) {
-    using observe::MetricType;
-    const Clock::time_point now = Clock::now();
-    const std::lock_guard lock(impl->mutex);
-    for (const Impl::Report& each : impl->reports) {
-      const observe::Labels labels{{"resource", each.status.resource}};
-      const ResourceStatus& status = each.status;
-      const auto count = [&](std::string_view name, std::string_view help, std::uint64_t value) {
-        scrape.sample(name, help, MetricType::counter, labels, static_cast<double>(value));
-      };
-      scrape.sample("portcullis_kube_objects", "objects known of a watched resource", MetricType::gauge, labels,
-                    static_cast<double>(status.objects));
-      if (status.synced)
-        scrape.sample("portcullis_kube_snapshot_age_seconds", "time since the last proof that nothing was missed", MetricType::gauge,
-                      labels, std::chrono::duration<double>(now - each.progress).count());
-      scrape.sample("portcullis_kube_synced", "1 when a whole list has been seen since the start", MetricType::gauge, labels,
-                    status.synced ? 1 : 0);
-      count("portcullis_kube_lists_total", "lists begun", status.counts.lists);
-      count("portcullis_kube_relists_total", "lists begun after the first whole one", status.counts.relists);
-      count("portcullis_kube_watches_total", "watches opened", status.counts.watches);
-      count("portcullis_kube_watch_events_total", "objects that watches told of", status.counts.events);
-      count("portcullis_kube_watch_failures_total", "lists and watches that failed", status.counts.failures);
-      count("portcullis_kube_probes_total", "silent watches that were looked into", status.counts.probes);
-      count("portcullis_kube_objects_unreadable_total", "objects without a name or uid, which are left out", status.unreadable);
-    }
-  });
+  metrics.add_source([impl = impl_](observe::Scrape& scrape) { sample_status(scrape, impl->status()); });
 }
 
 }  // namespace portcullis::kube

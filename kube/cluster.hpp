@@ -17,8 +17,7 @@
 #include "base/clock.hpp"
 #include "kube/api.hpp"
 #include "kube/cluster_snapshot.hpp"
-#include "kube/intake.hpp"
-#include "kube/reflector.hpp"
+#include "kube/cluster_status.hpp"
 #include "kube/usage_observer.hpp"
 #include "kube/wanted.hpp"
 #include "net/background.hpp"
@@ -31,26 +30,6 @@ struct ClusterOptions {
   std::chrono::milliseconds start_spread{2'000};  // replicas that start together do not list together
   std::chrono::seconds discovery_interval{60};
   std::uint64_t seed = 0;  // of all jitter; 0: from the system
-};
-
-// One watched resource, for readiness, metrics and doctor.
-struct ResourceStatus {
-  std::string resource;
-  bool served = true;     // false: the API server does not know it (its CRD is not installed); it counts as empty
-  bool synced = false;    // a whole list has been seen since the start
-  Clock::duration age{};  // since the last proof of progress; meaningless before synced
-  std::string version;
-  std::uint64_t objects = 0, unreadable = 0;
-  Reflector::Counts counts;
-  std::string trouble;  // why it is not synced or not going on: "403 Forbidden: want list and watch of pods", ""
-};
-
-struct ClusterStatus {
-  bool current = false;  // says of everything that the last want() asked for
-  std::vector<ResourceStatus> resources;
-  [[nodiscard]] bool synced() const;                             // every wanted resource, at least once
-  [[nodiscard]] bool fresh(std::chrono::seconds age_max) const;  // and none older
-  [[nodiscard]] std::string trouble() const;                     // the first one's, with its resource; "" when all is well
 };
 
 class Cluster {

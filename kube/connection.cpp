@@ -85,6 +85,7 @@ net::ClientRequest Connection::dressed(const ApiRequest& request) {
       .method = request.method, .target = base_path_ + request.target, .fields = {}, .body = request.body, .gzip = request.gzip};
   dressed.fields.emplace_back("user-agent", user_agent_);
   dressed.fields.emplace_back("accept", request.accept);
+  if (!request.if_none_match.empty()) dressed.fields.emplace_back("if-none-match", request.if_none_match);
   if (!request.body.empty()) {
     dressed.fields.emplace_back("content-type", request.content_type.empty() ? "application/json" : request.content_type);
   }

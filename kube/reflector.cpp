@@ -35,7 +35,7 @@ std::string Reflector::target(std::string_view query) const {
   std::string text = options_.name_space.empty() ? resource_.path() : resource_.path_in(options_.name_space);
   text += '?';
   text += query;
-  if (!options_.field_selector.empty()) text += "&fieldSelector=" + query_escaped(options_.field_selector);
+  if (!options_.label_selector.empty()) text += "&labelSelector=" + query_escaped(options_.label_selector);
   return text;
 }
 
@@ -152,7 +152,7 @@ void Reflector::refused(Clock::time_point now, int status, std::optional<std::ui
     trouble_.clear();
     phase_ = options_.watch_list ? Phase::watch_list : Phase::list;
     next_page_.clear();
-    not_before_ = now + not_served_pause;
+    not_before_ = now + options_.not_served_pause;
     return;
   }
   back_off(now, retry_after, std::move(trouble));

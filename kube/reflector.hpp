@@ -29,9 +29,10 @@ namespace portcullis::kube {
 struct ReflectorOptions {
   bool metadata_only = false;                 // objects without spec and status
   bool watch_list = false;                    // list and watch as one stream; lists of many large objects cost the server less memory so
-  std::string field_selector;                 // "metadata.name=x"; "" for all
+  std::string label_selector;                 // "app=x"; "" for all
   std::string name_space;                     // "" for all
   std::chrono::milliseconds start_spread{0};  // the first action waits up to so long by chance
+  std::chrono::seconds not_served_pause{60};  // before it is asked for again
   std::function<double()> chance;             // in [0, 1)
 };
 
@@ -39,7 +40,7 @@ class Reflector {
  public:
   static constexpr unsigned page_items = 500, pages_max = 10'000;
   static constexpr std::chrono::seconds list_time_max{60}, watch_time_min{300}, watch_grace{30};
-  static constexpr std::chrono::seconds forbidden_pause{30}, not_served_pause{60};
+  static constexpr std::chrono::seconds forbidden_pause{30};
   static constexpr std::chrono::seconds watch_spacing{1};                      // between two watches
   static constexpr std::chrono::seconds settled_after{5};                      // a watch that lived so long ends a row of failures
   static constexpr std::chrono::seconds mark_expected{10}, mark_given_up{60};  // the end mark of a stream that lists

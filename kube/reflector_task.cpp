@@ -5,6 +5,11 @@
 #include "net/until.hpp"
 
 namespace portcullis::kube {
+namespace {
+
+constexpr std::chrono::seconds tick_time{1};
+
+}  // namespace
 
 Task<bool> ListGate::enter() {
   while (inside_ >= lists_max) {
@@ -21,8 +26,8 @@ void ListGate::leave() {
   left_.notify();
 }
 
-ReflectorTask::ReflectorTask(Api& api, ListGate& gate, std::shared_ptr<Sink> sink, Resource resource, ReflectorOptions options)
-    : api_(api), gate_(gate), sink_(std::move(sink)), reflector_(std::move(resource), *sink_, std::move(options), Clock::now()) {}
+ReflectorTask::ReflectorTask(Api& api, ListGate& gate, Sink& sink, Resource resource, ReflectorOptions options)
+    : api_(api), gate_(gate), reflector_(std::move(resource), sink, std::move(options), Clock::now()) {}
 
 Task<void> ReflectorTask::run(std::shared_ptr<ReflectorTask> self) {
   while (!self->stopping_) {
@@ -63,23 +68,32 @@ Task<void> ReflectorTask::watch(Reflector::Action action) {
   ended_ = std::move(end);
 }
 
-Task<void> ReflectorTask::probe(std::shared_ptr<ReflectorTask> self) {
-  ApiRequest request = self->reflector_.probe(Clock::now());
-  Result<ApiResponse> response = co_await self->api_.call(std::move(request), Clock::now() + Reflector::probe_time_max);
-  if (!self->stopping_) self->reflector_.probed(Clock::now(), std::move(response));
+Task<void> ReflectorTask::probe() {
+  ApiRequest request = reflector_.probe(Clock::now());
+  Result<ApiResponse> response = co_await api_.call(std::move(request), Clock::now() + Reflector::probe_time_max);
+  if (!stopping_) reflector_.probed(Clock::now(), std::move(response));
 }
 
-bool ReflectorTask::tick(Clock::time_point now) {
-  switch (reflector_.tick(now)) {
-    case Reflector::Advice::none:
-      return false;
-    case Reflector::Advice::probe:
-      return true;
-    case Reflector::Advice::end_stream:
-      end_stream_.notify();
-      return false;
+Task<void> ReflectorTask::look(std::shared_ptr<ReflectorTask> self) {
+  for (;;) {
+    const bool slept = co_await net::sleep_until(Clock::now() + tick_time);
+    if (!slept || self->stopping_) co_return;
+    switch (self->reflector_.tick(Clock::now())) {
+      case Reflector::Advice::none:
+        break;
+      case Reflector::Advice::probe:
+        co_await self->probe();
+        break;
+      case Reflector::Advice::end_stream:
+        self->end_stream_.notify();
+        break;
+    }
   }
-  return false;
+}
+
+void ReflectorTask::start(net::Background& background, const std::shared_ptr<ReflectorTask>& task, std::shared_ptr<void> owner) {
+  background.spawn("kube_watch", [task, owner] { return run(task); });
+  background.spawn("kube_watch_look", [task, owner = std::move(owner)] { return look(task); });
 }
 
 void ReflectorTask::stop() {

@@ -24,25 +24,25 @@ class ListGate {
 
 class ReflectorTask {
  public:
-  // `api` and `gate` outlive the Background; the sink lives as long as the task.
-  ReflectorTask(Api& api, ListGate& gate, std::shared_ptr<Sink> sink, Resource resource, ReflectorOptions options);
+  // All three outlive the task's coroutines: `owner` of start() sees to that.
+  ReflectorTask(Api& api, ListGate& gate, Sink& sink, Resource resource, ReflectorOptions options);
 
-  static Task<void> run(std::shared_ptr<ReflectorTask> self);    // until stop() or cancelled
-  static Task<void> probe(std::shared_ptr<ReflectorTask> self);  // when tick() says so
-  // Once a second. True: spawn probe().
-  bool tick(Clock::time_point now);
+  // Until stop(), or the Background's. `owner` is held as long.
+  static void start(net::Background& background, const std::shared_ptr<ReflectorTask>& task, std::shared_ptr<void> owner);
   void stop();
   void start_over(bool metadata_only);
   void retry_now();
   [[nodiscard]] const Reflector& reflector() const { return reflector_; }
 
  private:
+  static Task<void> run(std::shared_ptr<ReflectorTask> self);
+  static Task<void> look(std::shared_ptr<ReflectorTask> self);  // once a second: what silence means
   Task<void> list(Reflector::Action action);
   Task<void> watch(Reflector::Action action);
+  Task<void> probe();
 
   Api& api_;
   ListGate& gate_;
-  std::shared_ptr<Sink> sink_;
   Reflector reflector_;
   net::Event wake_, end_stream_;
   std::optional<Result<StreamEnd>> ended_;  // how the stream under way ended

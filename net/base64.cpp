@@ -15,15 +15,19 @@ std::string base64(std::string_view bytes) {
 }
 
 std::optional<std::string> from_base64(std::string_view text) {
-  // EVP_DecodeBlock would skip white space around the text and take a padding for zeros.
-  if (text.size() % 4 != 0 || text.size() > INT_MAX || text.find_first_of(" \t\r\n") != std::string_view::npos) return std::nullopt;
-  if (text.empty()) return std::string();
+  if (text.size() % 4 != 0 || text.size() > INT_MAX) return std::nullopt;
+  const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
+  // OpenSSL skips blanks around the text and takes `=` anywhere in the last group.
+  for (const char c : text.substr(0, text.size() - padding)) {
+    const bool known = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
+    if (!known) return std::nullopt;
+  }
   std::string bytes(text.size() / 4 * 3, '\0');
-  const int size = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()), reinterpret_cast<const unsigned char*>(text.data()),
-                                   static_cast<int>(text.size()));
-  if (size < 0) return std::nullopt;
-  const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with("=") ? 1 : 0;
-  bytes.resize(static_cast<std::size_t>(size) - padding);
+  if (text.empty()) return bytes;
+  if (EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()), reinterpret_cast<const unsigned char*>(text.data()),
+                      static_cast<int>(text.size())) < 0)
+    return std::nullopt;
+  bytes.resize(bytes.size() - padding);
   return bytes;
 }
 

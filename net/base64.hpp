@@ -9,7 +9,7 @@ namespace portcullis::net {
 
 // With padding, without line breaks.
 std::string base64(std::string_view bytes);
-// The same back; nothing for what is not base64 with its padding.
+// The bytes of such a text; none for anything else.
 std::optional<std::string> from_base64(std::string_view text);
 
 }  // namespace portcullis::net

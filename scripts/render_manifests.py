@@ -1,5 +1,5 @@
-"""Writes the manifests that the program makes of the registry of fields and of manifests/base/documents: manifests/crds,
-manifests/base/rbac.yaml and webhooks.yaml. `--check` tells which are not as the program would write them, and exits 1.
+"""Writes the manifests that the program makes of the registry of fields and of documents: manifests/crds, and rbac.yaml and
+webhooks.yaml of manifests/base and of manifests/example/cluster. `--check` tells which are not as the program would write them, and exits 1.
 
     python3 scripts/render_manifests.py [--check]      the program is build/portcullis, or the one that PORTCULLIS names
 """
@@ -20,9 +20,10 @@ def render(*words):
 
 def rendered():
     """(path, text) of each file."""
-    documents = ("--config", str(MANIFESTS / "base/documents"))
-    yield MANIFESTS / "base/rbac.yaml", render("rbac", *documents)
-    yield MANIFESTS / "base/webhooks.yaml", render("webhook-config", *documents)
+    for directory in (MANIFESTS / "base", MANIFESTS / "example/cluster"):
+        documents = ("--config", str(directory / "documents"))
+        yield directory / "rbac.yaml", render("rbac", *documents)
+        yield directory / "webhooks.yaml", render("webhook-config", *documents)
     for text in render("crds").split("\n---\n"):
         text = text.rstrip("\n") + "\n"
         plural = text.split("name: ", 1)[1].split(".", 1)[0]

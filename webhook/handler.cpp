@@ -2,8 +2,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
+#include <memory>
+#include <optional>
 
 #include "base/text.hpp"
+#include "net/waker.hpp"
 #include "observe/log.hpp"
 #include "policy/engine.hpp"
 #include "webhook/answer.hpp"
@@ -30,12 +34,32 @@ bool is_json(std::string_view content_type) {
 
 enum class Door { validate, mutate };
 
+// One review as it was asked.
+struct Asked {
+  std::string_view body;  // body_padding_bytes readable behind it
+  Clock::time_point received;
+  std::chrono::milliseconds budget;
+};
+
+// A review whose answer waits for the ledger. The ledger's thread writes `outcome` before it wakes the loop, and nobody reads
+// it before.
+struct Waiting {
+  std::string body;  // with its padding
+  std::size_t body_bytes = 0;
+  Clock::time_point received;
+  std::chrono::milliseconds budget{};
+  policy::ChargeOutcome outcome;
+};
+
 class WebhookHandler final : public net::Handler {
  public:
   WebhookHandler(const config::Store& store, audit::Log& log, WebhookMetrics& metrics, WebhookOptions options)
       : store_(store), reader_(store), writer_(log.writer()), metrics_(metrics), options_(std::move(options)) {
     if (!options_.now) options_.now = system_now;
+    if (options_.cluster) cluster_.emplace(*options_.cluster);
   }
+
+  void attach(std::shared_ptr<net::Waker> waker) override { waker_ = std::move(waker); }
 
   void answer(const net::Request& request, net::Response& response) override {
     const std::string_view path = request.path();
@@ -44,6 +68,24 @@ class WebhookHandler final : public net::Handler {
     if (path == "/healthz") return say(response, 200, "ok\n");
     if (path == "/readyz") return ready(request, response);
     say(response, 404, "no such path; POST /validate or /mutate\n");
+  }
+
+  void finish(std::uint64_t ticket, net::Response& response) override {
+    const auto found = waiting_.find(ticket);
+    if (found == waiting_.end()) return say(response, 500, "internal error: nobody waits for this\n");
+    const std::shared_ptr<Waiting> waiting = found->second;
+    forget(found);
+    const policy::PolicySnapshot& snapshot = *reader_.snapshot();
+    const Asked asked{std::string_view(waiting->body).substr(0, waiting->body_bytes), waiting->received, waiting->budget};
+    // It could be read the first time; a Platform that changed since may see other workloads in it, no more.
+    if (const Result<void> read = read_review(asked.body, snapshot.documents().platform.workload_kinds, options_.budget, review_); !read)
+      return refuse_unread(read.error(), "", response);
+    judge(snapshot, &waiting->outcome);
+    answer_validation(asked, snapshot, response);
+  }
+
+  void abandoned(std::uint64_t ticket) noexcept override {
+    if (const auto found = waiting_.find(ticket); found != waiting_.end()) forget(found);
   }
 
  private:
@@ -56,7 +98,9 @@ class WebhookHandler final : public net::Handler {
   void ready(const net::Request& request, net::Response& response) {
     if (request.draining) return say(response, 503, "draining\n");
     const config::StoreStatus status = store_.status();
-    say(response, 200, "ok\n");
+    const std::string why = options_.not_ready_because ? options_.not_ready_because() : std::string();
+    say(response, why.empty() ? 200 : 503, why.empty() ? std::string_view("ok\n") : std::string_view(why));
+    if (!why.empty()) response.body += '\n';
     response.body += "documents " + std::string(reader_.snapshot()->hash()) + "\n";
     if (!status.last_error.empty()) response.body += "last reload refused: " + printable(status.last_error, message_bytes_max) + "\n";
   }
@@ -70,21 +114,24 @@ class WebhookHandler final : public net::Handler {
     const policy::PolicySnapshot& snapshot = *reader_.snapshot();
     const std::chrono::milliseconds budget = answer_budget(request.query());
     const Result<void> read = read_review(request.body, snapshot.documents().platform.workload_kinds, options_.budget, review_);
-    if (!read) {
-      metrics_.malformed.add();
-      observe::log_limited(observe::Level::warn, "review_refused", {{"peer", request.peer.text()}, {"reason", read.error().message()}});
-      return say(response, 400, "no AdmissionReview that can be judged: " + read.error().message() + "\n");
-    }
+    if (!read) return refuse_unread(read.error(), request.peer.text(), response);
     if (Clock::now() > request.received + budget) {
       metrics_.late.add();
       response.header("retry-after", "1");
       return say(response, 503, "the review's time was over before it could be judged\n");
     }
+    const Asked asked{request.body, request.received, budget};
     if (door == Door::validate) {
-      validate(request, snapshot, budget, response);
+      validate(asked, snapshot, response);
     } else {
-      mutate(request, snapshot, budget, response);
+      mutate(asked, snapshot, response);
     }
+  }
+
+  void refuse_unread(const Error& error, std::string_view peer, net::Response& response) {
+    metrics_.malformed.add();
+    observe::log_limited(observe::Level::warn, "review_refused", {{"peer", peer}, {"reason", error.message()}});
+    say(response, 400, "no AdmissionReview that can be judged: " + error.message() + "\n");
   }
 
   // What denies at both doors without judging: an object too large to judge, or one that says it is elsewhere.
@@ -110,19 +157,80 @@ class WebhookHandler final : public net::Handler {
     return true;
   }
 
-  void validate(const net::Request& request, const policy::PolicySnapshot& snapshot, std::chrono::milliseconds budget,
-                net::Response& response) {
-    if (!deny_unjudged(snapshot)) snapshot.judge(review_.subject, options_.now(), scratch_, decision_);
+  void judge(const policy::PolicySnapshot& snapshot, const policy::ChargeOutcome* outcome) {
+    const policy::ClusterFacts* facts = cluster_ ? &cluster_->facts() : nullptr;
+    snapshot.judge(review_.subject, options_.now(), scratch_, decision_, facts, outcome);
+  }
+
+  void validate(const Asked& asked, const policy::PolicySnapshot& snapshot, net::Response& response) {
+    if (!deny_unjudged(snapshot)) {
+      judge(snapshot, nullptr);
+      if (decision_.charge && ask_ledger(asked, snapshot, response)) return;
+    }
+    answer_validation(asked, snapshot, response);
+  }
+
+  // True when the answer waits; else the decision holds.
+  bool ask_ledger(const Asked& asked, const policy::PolicySnapshot& snapshot, net::Response& response) {
+    policy::ChargeOutcome outcome;
+    if (!options_.ledger) {
+      outcome.why = "there is no ledger";
+    } else if (review_.subject.dry_run) {
+      outcome = options_.ledger->would_grant(*decision_.charge);
+    } else if (waiting_.size() >= waiting_reviews_max || waiting_bytes_ + asked.body.size() > waiting_bytes_max) {
+      outcome.why = "too many reviews wait for the ledger";
+    } else {
+      const Clock::time_point now = Clock::now();
+      const Deadline deadline = std::min(asked.received + asked.budget - ledger_margin, now + ledger_time_max);
+      auto waiting = std::make_shared<Waiting>();
+      waiting->body.reserve(asked.body.size() + net::body_padding_bytes);
+      waiting->body.append(asked.body).append(net::body_padding_bytes, '\0');
+      waiting->body_bytes = asked.body.size();
+      waiting->received = asked.received;
+      waiting->budget = asked.budget;
+      const std::uint64_t ticket = ++last_ticket_;
+      waiting_bytes_ += waiting->body_bytes;
+      waiting_.emplace(ticket, waiting);
+      response.wait(ticket);
+      options_.ledger->charge(*std::move(decision_.charge), deadline,
+                              [waiting = std::move(waiting), waker = waker_, ticket](policy::ChargeOutcome said) {
+                                waiting->outcome = std::move(said);
+                                waker->wake(ticket);
+                              });
+      return true;
+    }
+    judge(snapshot, &outcome);
+    return false;
+  }
+
+  void forget(std::map<std::uint64_t, std::shared_ptr<Waiting>>::iterator found) noexcept {
+    waiting_bytes_ -= found->second->body_bytes;
+    waiting_.erase(found);
+  }
+
+  // What `decision_` says, sent and recorded.
+  void answer_validation(const Asked& asked, const policy::PolicySnapshot& snapshot, net::Response& response) {
+    const auto took = Clock::now() - asked.received;
+    if (!decision_.unavailable.empty()) {
+      metrics_.unavailable.add();
+      observe::log_limited(observe::Level::warn, "review_not_judged",
+                           {{"kind", review_.subject.kind},
+                            {"namespace", review_.subject.name_space},
+                            {"name", review_.subject.name},
+                            {"reason", decision_.unavailable}});
+      response.header("retry-after", "1");
+      say(response, 503, decision_.unavailable + "\n");
+      record(Door::validate, asked, snapshot, took, "error", false);
+      return;
+    }
     response.content_type = json_type;
     write_validation(review_.uid, review_.subject, decision_, snapshot.hash(), response.body);
     metrics_.count(decision_);
-    const auto took = Clock::now() - request.received;
     metrics_.validate_duration.observe(std::chrono::duration<double>(took).count());
-    record(Door::validate, request, snapshot, budget, took, verdict_name(decision_.verdict), false);
+    record(Door::validate, asked, snapshot, took, verdict_name(decision_.verdict), false);
   }
 
-  void mutate(const net::Request& request, const policy::PolicySnapshot& snapshot, std::chrono::milliseconds budget,
-              net::Response& response) {
+  void mutate(const Asked& asked, const policy::PolicySnapshot& snapshot, net::Response& response) {
     response.content_type = json_type;
     patch_.clear();
     std::string_view verdict = "allow";
@@ -143,20 +251,20 @@ class WebhookHandler final : public net::Handler {
                                 {"reason", proven.error().message()}});
           patch_.clear();
           say(response, 500, "internal error: a patch was made that does not hold\n");
-          record(Door::mutate, request, snapshot, budget, Clock::now() - request.received, "error", false);
+          record(Door::mutate, asked, snapshot, Clock::now() - asked.received, "error", false);
           return;
         }
         metrics_.patches.add();
       }
       write_mutation(review_.uid, patch_, response.body);
     }
-    const auto took = Clock::now() - request.received;
+    const auto took = Clock::now() - asked.received;
     metrics_.mutate_duration.observe(std::chrono::duration<double>(took).count());
-    record(Door::mutate, request, snapshot, budget, took, verdict, !patch_.empty());
+    record(Door::mutate, asked, snapshot, took, verdict, !patch_.empty());
   }
 
-  void record(Door door, const net::Request& request, const policy::PolicySnapshot& snapshot, std::chrono::milliseconds budget,
-              Clock::duration took, std::string_view verdict, bool patched) {
+  void record(Door door, const Asked& asked, const policy::PolicySnapshot& snapshot, Clock::duration took, std::string_view verdict,
+              bool patched) {
     const policy::Subject& subject = review_.subject;
     resource_.clear();
     if (!subject.resource_group.empty()) resource_.append(subject.resource_group) += '/';
@@ -188,7 +296,9 @@ class WebhookHandler final : public net::Handler {
     record.verdict = verdict;
     record.rules = rules_;
     record.exception = exception;
-    record.reason = decision_.verdict == policy::Verdict::deny ? std::string_view(reason) : decision_.skipped;
+    record.reason = decision_.verdict == policy::Verdict::deny ? std::string_view(reason)
+                    : !decision_.unavailable.empty()           ? std::string_view(decision_.unavailable)
+                                                               : decision_.skipped;
     record.policy_hash = snapshot.hash();
     const policy::Value annotations = subject.judged().annotations;
     if (annotations.present()) {
@@ -196,9 +306,9 @@ class WebhookHandler final : public net::Handler {
       record.approved_by = annotations["portcullis.dev/approved-by"].text();
     }
     // Hashing 10 KB costs as much as judging it, so the plain allows go without.
-    if (verdict != "allow" || patched || !decision_.findings.empty()) record.input = request.body;
+    if (verdict != "allow" || patched || !decision_.findings.empty()) record.input = asked.body;
     record.microseconds = std::chrono::duration_cast<std::chrono::microseconds>(took).count();
-    record.deadline_ms = budget.count();
+    record.deadline_ms = asked.budget.count();
     record.dry_run = subject.dry_run;
     record.patched = patched;
     writer_->record(record);
@@ -212,9 +322,14 @@ class WebhookHandler final : public net::Handler {
 
   const config::Store& store_;
   config::Reader reader_;
+  std::optional<kube::ClusterReader> cluster_;
   std::unique_ptr<audit::Log::Writer> writer_;
   WebhookMetrics& metrics_;
   WebhookOptions options_;
+  std::shared_ptr<net::Waker> waker_;
+  std::map<std::uint64_t, std::shared_ptr<Waiting>> waiting_;  // by ticket
+  std::size_t waiting_bytes_ = 0;
+  std::uint64_t last_ticket_ = 0;
 
   // Memory of the loop, reused from review to review.
   Review review_;

@@ -1,5 +1,7 @@
 #include "webhook/metrics.hpp"
 
+#include <algorithm>
+
 #include "policy/rule/rule.hpp"
 
 namespace portcullis::webhook {
@@ -19,6 +21,10 @@ WebhookMetrics::WebhookMetrics() {
 }
 
 void WebhookMetrics::count(const policy::Decision& decision) {
+  if (decision.verdict != policy::Verdict::deny &&
+      std::any_of(decision.unjudged.begin(), decision.unjudged.end(),
+                  [](const policy::Unjudged& each) { return each.mode == policy::Mode::enforce; }))
+    failed_open.add();
   if (!decision.limit.empty()) {
     over_budget.add();
   } else if (!decision.skipped.empty()) {
@@ -56,6 +62,9 @@ void WebhookMetrics::expose(observe::Scrape& scrape) const {
   counter("portcullis_webhook_patches_total", "Answers of /mutate that carried a patch.", patches);
   counter("portcullis_webhook_malformed_total", "Reviews that could not be read, answered 4xx.", malformed);
   counter("portcullis_webhook_late_total", "Reviews answered 503 because their deadline had passed.", late);
+  counter("portcullis_webhook_unavailable_total", "Reviews answered 503 because a fact that a rule needs could not be had.", unavailable);
+  counter("portcullis_webhook_failed_open_total", "Reviews let through though a rule could not be judged, as its failureMode says.",
+          failed_open);
   counter("portcullis_webhook_patch_errors_total", "Patches that could not be proven, answered 500.", patch_errors);
 }
 

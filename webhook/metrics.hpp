@@ -24,6 +24,8 @@ class WebhookMetrics {
   observe::Counter patches;       // mutations that sent one
   observe::Counter malformed;     // reviews that could not be read: 4xx
   observe::Counter late;          // 503: the deadline had passed before judging
+  observe::Counter unavailable;   // 503: a fact or the ledger's word could not be had, and the policy says deny
+  observe::Counter failed_open;   // let through, with or without a warning, though a rule could not be judged
   observe::Counter patch_errors;  // 500: a patch that could not be proven
   observe::Counter over_budget;   // denied unread: the work budget
 

@@ -1,8 +1,7 @@
-#include <algorithm>
 #include <array>
-#include <unordered_set>
 
 #include "base/text.hpp"
+#include "policy/budget.hpp"
 #include "policy/document/draft.hpp"
 #include "policy/document/formats.hpp"
 
@@ -11,42 +10,12 @@ namespace {
 
 constexpr std::string_view want_tier = "a tier from 1 (production finance) to 3 (sandbox)";
 
-// What a ResourceQuota may bound by a plain name; names with `/` (count/..., a storage class's, a device's) are free.
-constexpr std::array<std::string_view, 20> resources{"cpu",
-                                                     "memory",
-                                                     "storage",
-                                                     "ephemeral-storage",
-                                                     "requests.cpu",
-                                                     "requests.memory",
-                                                     "requests.storage",
-                                                     "requests.ephemeral-storage",
-                                                     "limits.cpu",
-                                                     "limits.memory",
-                                                     "limits.ephemeral-storage",
-                                                     "pods",
-                                                     "services",
-                                                     "services.loadbalancers",
-                                                     "services.nodeports",
-                                                     "replicationcontrollers",
-                                                     "resourcequotas",
-                                                     "secrets",
-                                                     "configmaps",
-                                                     "persistentvolumeclaims"};
-
-bool is_resource(std::string_view name) {
-  if (std::find(resources.begin(), resources.end(), name) != resources.end()) return true;
-  if (name.starts_with("hugepages-") || name.starts_with("requests.hugepages-")) return true;
-  const std::size_t slash = name.find('/');
-  return slash != std::string_view::npos && slash > 0 && slash + 1 < name.size() && name.find('/', slash + 1) == std::string_view::npos;
-}
-
 std::map<std::string, Quantity> read_budget(const Cursor& at) {
   std::map<std::string, Quantity> out;
   if (!at.any_mapping("a mapping from resource names to quantities")) return out;
   for (const auto& [pair, member] : at.members()) {
-    if (!is_resource(pair->key)) {
-      member.say("found the unknown resource " + quoted(pair->key) + ", want a resource name of ResourceQuota" +
-                 did_you_mean(pair->key, resources));
+    if (const std::string wanted = budget_resource_refusal(pair->key); !wanted.empty()) {
+      member.say("found the unknown resource " + quoted(pair->key) + ", want " + wanted);
       continue;
     }
     if (const auto quantity = member.quantity()) out.emplace(pair->key, *quantity);
@@ -97,6 +66,9 @@ TenantNamespace read_namespace(const Cursor& at, const std::string& tenant, Draf
   if (at["tier"].present())
     if (const auto tier = at["tier"].integer(tier_range, want_tier)) out.tier = static_cast<int>(*tier);
   if (at["budget"].present()) out.budget = read_budget(at["budget"]);
+  // Its dimensions would be named like the tenant's own: count/pods.
+  if (!out.budget.empty() && !out.pattern && out.name == "count")
+    at["budget"].say("found a budget of a namespace called `count`, want another name");
   return out;
 }
 

@@ -21,7 +21,7 @@ struct Charge {
   std::string tenant;
   std::vector<Amount> added;  // only what the tenant's budgets limit; each above zero
   std::string object_uid;     // metadata.uid, which the validating phase knows; "" on the command line
-  std::string resource;       // "pods", "persistentvolumeclaims": where to look for the object
+  std::string resource;       // "pods", "deployments.apps": where to look for the object
   std::string name_space, name;
   Usage usage;  // whole usage of the object as wanted, to recognise it when it is seen
 };

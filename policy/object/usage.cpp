@@ -57,6 +57,14 @@ void raise(Resources& to, const Resources& other) {
   }
 }
 
+// Away from zero, as Quantity.RoundUp does.
+Quantity rounded_up(Quantity quantity, Quantity::Nanos unit) {
+  const Quantity::Nanos rest = quantity.nanos() % unit;
+  if (rest == 0) return quantity;
+  const Quantity::Nanos down = quantity.nanos() - rest;
+  return Quantity::of_nanos(quantity.negative() ? down - unit : down + unit);
+}
+
 enum class Side : std::uint8_t { requests, limits };
 
 // One pod's arithmetic, for requests and for limits.
@@ -71,33 +79,52 @@ class PodSum {
     const Value pod_level = spec["resources"];
     requests_at_pod_ = read(pod_level["requests"]);
     limits_at_pod_ = read(pod_level["limits"]);
+    if (defaults == PodDefaults::applied && requests_at_pod_.size() + limits_at_pod_.size() > 0) fill_in_pod_level();
   }
 
   [[nodiscard]] Resources requests() const {
-    Resources sum = of_containers(Side::requests);
-    const Resources at_containers = sum;
+    Resources sum = of_containers(Side::requests, At::now);
     for (const auto& [name, quantity] : requests_at_pod_)
-      if (is_supported_pod_level(name)) sum.insert_or_assign(name, quantity);
-    if (defaults_ == PodDefaults::applied) {
-      for (const auto& [name, quantity] : limits_at_pod_) {
-        if (!is_supported_pod_level(name) || requests_at_pod_.count(name) > 0) continue;
-        if (name.starts_with(huge_pages_prefix) || at_containers.count(name) == 0) sum.insert_or_assign(name, quantity);
-      }
-    }
-    add(sum, read(spec_["overhead"]));
+      if (is_supported_pod_level(name)) sum.insert_or_assign(name, stored(quantity));
+    add(sum, read_stored(spec_["overhead"]));
     return sum;
   }
 
   [[nodiscard]] Resources limits() const {
-    Resources sum = of_containers(Side::limits);
+    Resources sum = of_containers(Side::limits, At::now);
     for (const auto& [name, quantity] : limits_at_pod_)
-      if (is_supported_pod_level(name)) sum.insert_or_assign(name, quantity);
-    for (const auto& [name, quantity] : read(spec_["overhead"]))
+      if (is_supported_pod_level(name)) sum.insert_or_assign(name, stored(quantity));
+    for (const auto& [name, quantity] : read_stored(spec_["overhead"]))
       if (const auto at = sum.find(name); at != sum.end() && !at->second.zero()) at->second = at->second + quantity;
     return sum;
   }
 
  private:
+  // As the containers stand, or as the author wrote them: what the API server fills in at the pod is made from the latter.
+  enum class At : std::uint8_t { now, writing };
+
+  // defaultHugePagePodLimits, then defaultPodRequests, of the API server.
+  void fill_in_pod_level() {
+    for (const auto& [name, quantity] : of_containers(Side::limits, At::writing))
+      if (name.starts_with(huge_pages_prefix) && requests_at_pod_.count(name) == 0) limits_at_pod_.try_emplace(name, quantity);
+    if (limits_at_pod_.empty()) return;
+    for (const auto& [name, quantity] : of_containers(Side::requests, At::writing))
+      if (name == "cpu" || name == "memory") requests_at_pod_.try_emplace(name, quantity);
+    for (const auto& [name, quantity] : limits_at_pod_)
+      if (is_supported_pod_level(name)) requests_at_pod_.try_emplace(name, quantity);
+  }
+
+  // What is stored is rounded up to thousandths.
+  [[nodiscard]] Quantity stored(Quantity quantity) const {
+    constexpr Quantity::Nanos thousandth = 1'000'000;
+    return defaults_ == PodDefaults::applied ? rounded_up(quantity, thousandth) : quantity;
+  }
+  [[nodiscard]] Resources read_stored(Value list) const {
+    Resources resources = read(list);
+    for (auto& [name, quantity] : resources) quantity = stored(quantity);
+    return resources;
+  }
+
   static Value items(Value list) { return list.is(ValueKind::array) ? list : Value{}; }
 
   // The status of a container by its name; of an init container's and a container's of one name, the init container's.
@@ -112,28 +139,30 @@ class PodSum {
   }
 
   // What a container takes: as wanted, or more while a resize in place is under way.
-  [[nodiscard]] Resources effective(Value container, Side side, bool has_status) const {
+  [[nodiscard]] Resources effective(Value container, Side side, At at, bool has_status) const {
     const Value resources = container["resources"];
     Resources wanted = read(resources[side == Side::requests ? "requests" : "limits"]);
     if (side == Side::requests && defaults_ == PodDefaults::applied)
       for (const auto& [name, quantity] : read(resources["limits"])) wanted.try_emplace(name, quantity);
+    if (at == At::writing) return wanted;
+    for (auto& [name, quantity] : wanted) quantity = stored(quantity);
     if (!has_status || !status_.present()) return wanted;
     const Value status = status_of(container["name"].text());
     const Value actuated = status["resources"];
     if (!actuated.present()) return wanted;
     if (infeasible_) wanted.clear();
-    raise(wanted, read(actuated[side == Side::requests ? "requests" : "limits"]));
-    if (side == Side::requests) raise(wanted, read(status["allocatedResources"]));
+    raise(wanted, read_stored(actuated[side == Side::requests ? "requests" : "limits"]));
+    if (side == Side::requests) raise(wanted, read_stored(status["allocatedResources"]));
     return wanted;
   }
 
   // All containers at once, or an init container beside the sidecars started before it, by resource whichever is more.
-  [[nodiscard]] Resources of_containers(Side side) const {
+  [[nodiscard]] Resources of_containers(Side side, At at) const {
     Resources sum, sidecars, initial;
-    for (const Value container : items(spec_["containers"])) add(sum, effective(container, side, true));
+    for (const Value container : items(spec_["containers"])) add(sum, effective(container, side, at, true));
     for (const Value container : items(spec_["initContainers"])) {
       const bool is_sidecar = container["restartPolicy"].text() == "Always";
-      Resources own = effective(container, side, is_sidecar);
+      Resources own = effective(container, side, at, is_sidecar);
       if (is_sidecar) {
         add(sum, own);
         add(sidecars, own);
@@ -175,14 +204,6 @@ void put_pod(Value pod, Instant now, PodDefaults defaults, Usage& usage) {
   put_compute(PodSum(pod["spec"], pod["status"], defaults), usage);
 }
 
-Quantity whole_units(Quantity quantity) {
-  constexpr Quantity::Nanos unit = 1'000'000'000;
-  const Quantity::Nanos rest = quantity.nanos() % unit;
-  if (rest == 0) return quantity;
-  const Quantity::Nanos down = quantity.nanos() - rest;  // towards zero
-  return Quantity::of_nanos(quantity.negative() ? down - unit : down + unit);
-}
-
 void put_claim(Value claim, Usage& usage) {
   constexpr std::string_view old_class_annotation = "volume.beta.kubernetes.io/storage-class";
   put(usage, "persistentvolumeclaims", Quantity::of_units(1));
@@ -192,9 +213,10 @@ void put_claim(Value claim, Usage& usage) {
   if (!storage_class.empty()) put(usage, by_class + "persistentvolumeclaims", Quantity::of_units(1));
   const std::optional<Quantity> wanted = Quantity::parse(claim["spec"]["resources"]["requests"]["storage"]);
   if (!wanted) return;
-  Quantity storage = whole_units(*wanted);
+  constexpr Quantity::Nanos whole = 1'000'000'000;
+  Quantity storage = rounded_up(*wanted, whole);
   const std::optional<Quantity> allocated = Quantity::parse(claim["status"]["allocatedResources"]["storage"]);
-  if (allocated && *allocated > storage) storage = whole_units(*allocated);
+  if (allocated && *allocated > storage) storage = rounded_up(*allocated, whole);
   put(usage, "requests.storage", storage);
   if (!storage_class.empty()) put(usage, by_class + "requests.storage", storage);
 }

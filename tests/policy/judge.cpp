@@ -79,6 +79,7 @@ Given::Given(std::string_view manifest, World world) : world_(std::move(world)),
   subject.operation = world_.operation;
   subject.group = group_, subject.version = version_, subject.kind = kind_;
   subject.resource = resource_, subject.subresource = world_.subresource;
+  subject.resource_group = world_.subresource == "scale" ? std::string_view("apps") : std::string_view(group_);
   subject.name_space = world_.name_space;
   subject.name = name_, subject.generate_name = generate_name_;
   subject.user.name = world_.user;
@@ -89,6 +90,16 @@ Given::Given(std::string_view manifest, World world) : world_(std::move(world)),
 
   facts.tenant = world_.tenant, facts.environment = world_.environment;
   facts.workload_kinds = world_.workload_kinds;
+  const auto read_budget = [](const std::map<std::string, std::string>& from, std::map<std::string, Quantity>& into) {
+    for (const auto& [name, text] : from) into.emplace(name, Quantity::parse(std::string_view(text)).value());
+  };
+  tenant_.name = world_.tenant;
+  read_budget(world_.budget, tenant_.budget);
+  TenantNamespace& entry = tenant_.namespaces.emplace_back();
+  entry.name = "acme-", entry.pattern = true, entry.environment = world_.environment;
+  read_budget(world_.entry_budget, entry.budget);
+  facts.owner = &tenant_, facts.entry = &entry;
+  facts.cluster = world_.cluster;
 }
 
 RulePtr compile(std::string_view id, std::string_view with) {

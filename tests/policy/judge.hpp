@@ -5,6 +5,7 @@
 //   CHECK(judge(*rule, "{kind: Deployment, apiVersion: apps/v1, ...}") == "spec.replicas: found 1, want at least 2");
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -24,6 +25,9 @@ struct World {
   std::string user = "alice@acme.example";
   std::vector<std::string> groups{"system:authenticated"};
   std::vector<WorkloadKind> workload_kinds;
+  std::map<std::string, std::string> budget{{"pods", "180"}, {"requests.cpu", "40"}};  // of the tenant
+  std::map<std::string, std::string> entry_budget;                                     // of its namespaces acme-*
+  const ClusterFacts* cluster = nullptr;
 };
 
 // A manifest (YAML, or JSON) read as the webhook would read it; owns everything `subject` and `facts` view. Fails the test
@@ -38,6 +42,7 @@ class Given {
 
  private:
   World world_;
+  Tenant tenant_;
   Tree tree_, old_tree_;
   std::string group_, version_, kind_, resource_, name_, generate_name_;
 };

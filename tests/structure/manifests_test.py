@@ -15,6 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 MANIFESTS = ROOT / "manifests"
 PROGRAM = pathlib.Path(os.environ.get("PORTCULLIS", ROOT / "build/portcullis"))
 EXAMPLE = MANIFESTS / "example"
+CHART = MANIFESTS / "helm/portcullis"
 
 
 def documents(path):
@@ -29,7 +30,7 @@ def check(*arguments):
 
 class Manifests(unittest.TestCase):
     def test_all_of_them_are_yaml(self):
-        paths = sorted(MANIFESTS.rglob("*.yaml"))
+        paths = sorted(path for path in MANIFESTS.rglob("*.yaml") if MANIFESTS / "helm" not in path.parents)   # templates are not
         self.assertGreater(len(paths), 10)
         for path in paths:
             with self.subTest(file=str(path.relative_to(ROOT))):
@@ -98,11 +99,37 @@ class Manifests(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
 
+class Chart(unittest.TestCase):
+    """What can be seen of the Helm chart without Helm; tests/e2e/packaging renders it."""
+
+    def test_the_schema_knows_every_value_and_refuses_every_other_word(self):
+        def compare(schema, values, path):
+            if schema.get("properties") is None:
+                return   # a word, or names of the user's own
+            with self.subTest(value=path):
+                self.assertIs(schema["additionalProperties"], False)
+                self.assertEqual(set(schema["properties"]) - {"global"}, set(values))
+            for name, value in values.items():
+                compare(schema["properties"][name], value, f"{path}.{name}")
+        schema = json.loads((CHART / "values.schema.json").read_text())
+        compare(schema, documents(CHART / "values.yaml")[0], "values")
+
+    def test_its_files_are_those_of_the_base(self):
+        for name, target in {"crds": "crds", "documents": "base/documents", "webhooks.yaml": "base/webhooks.yaml", "rbac.yaml": "base/rbac.yaml"}.items():
+            with self.subTest(file=name):
+                self.assertEqual((CHART / "files" / name).resolve(), MANIFESTS / target)
+
+    def test_its_versions_are_the_programs(self):
+        version = re.search(r"project\(portcullis VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text()).group(1)
+        chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+        self.assertEqual((chart["version"], chart["appVersion"]), (version, version))
+
+
 class OwnMedicine(unittest.TestCase):
     """Runs build/portcullis over the manifests."""
 
     def test_documents_are_valid(self):
-        for directory in (EXAMPLE / "documents", MANIFESTS / "base/documents", MANIFESTS / "sidecar/documents", ROOT / "bench/documents"):
+        for directory in (EXAMPLE / "documents", EXAMPLE / "cluster/documents", MANIFESTS / "base/documents", MANIFESTS / "sidecar/documents", ROOT / "bench/documents"):
             with self.subTest(directory=str(directory.relative_to(ROOT))):
                 done = subprocess.run([str(PROGRAM), "config", "validate", "--config", str(directory)], capture_output=True, text=True)
                 self.assertEqual(done.returncode, 0, done.stdout + done.stderr)

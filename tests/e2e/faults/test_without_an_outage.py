@@ -1,7 +1,9 @@
 """Certificates that change, and replicas that are replaced, while 200 creates a second go through the gate: no call fails."""
 
 import base64
-import re
+import os
+import socket
+import ssl
 import subprocess
 import time
 
@@ -12,8 +14,8 @@ from harness.traffic import Load
 
 pytestmark = pytest.mark.faults
 RATE = 200
-ROTATIONS = 1000
-RESTARTS = 50
+ROTATIONS = int(os.environ.get("PORTCULLIS_ROTATIONS", "1000"))
+RESTARTS = int(os.environ.get("PORTCULLIS_RESTARTS", "50"))
 PAIRS = 16  # made beforehand and taken in turn
 NAMESPACE = "acme-floor"
 PATH = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments?dryRun=All"
@@ -28,11 +30,16 @@ def gate(new_cluster, documents):
 
 def load(cluster):
     cluster.namespace(NAMESPACE)
-    return Load(cluster, cluster.admin, PATH, objects.workload("Deployment", NAMESPACE, generateName="odoo-"), rate=RATE)
+    developer = cluster.tenant_user("dev@acme.example", [NAMESPACE])
+    return Load(cluster, developer, PATH, objects.workload("Deployment", NAMESPACE, generateName="odoo-"), rate=RATE)
 
 
-def reloads(gate):
-    return min(pod.metric("portcullis_net_certificate_reloads_total", result="ok") for pod in gate.pods)
+def served(pod):
+    """The leaf that a replica shows to a new connection."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection((pod.address, 8443), timeout=10) as plain, context.wrap_socket(plain, server_hostname="portcullis-webhook") as tls:
+        return ssl.DER_cert_to_PEM_cert(tls.getpeercert(binary_form=True)).strip()
 
 
 def pairs(gate):
@@ -47,30 +54,29 @@ def pairs(gate):
 
 def test_a_thousand_rotations(new_cluster, gate, figure):
     leaves = pairs(gate)
-    before, done = reloads(gate), 0
-    running = load(new_cluster)
     begun = time.monotonic()
-    while done < ROTATIONS:
-        new_cluster.admin.patch("Secret", "portcullis-system", "portcullis-webhook-tls", {"data": leaves[done % PAIRS]}).ok()
-        done += 1
-        wait.until(lambda: reloads(gate) >= before + done, 20, f"rotation {done} in every replica", poll=0.02)
-    result = running.stop()
-    figure(f"{done} rotations in {time.monotonic() - begun:.0f} s, {result['requests']} creates ({result['per_second']}/s), failed: {result.other_than(201) or 0}; "
-           f"{result.times(201)}")
+    with load(new_cluster) as running:
+        for done in range(ROTATIONS):
+            leaf = leaves[done % PAIRS]
+            new_cluster.admin.patch("Secret", "portcullis-system", "portcullis-webhook-tls", {"data": leaf}).ok()
+            wanted = base64.b64decode(leaf["tls.crt"]).decode().strip()
+            wait.until(lambda: all(served(pod) == wanted for pod in gate.pods), 20, f"rotation {done} in every replica", poll=0.02)
+        result = running.stop()
+    figure(f"{ROTATIONS} rotations in {time.monotonic() - begun:.0f} s, {result['requests']} creates ({result['per_second']}/s), failed: "
+           f"{result.other_than(201) or 0}; {result.times(201)}")
     assert not result.other_than(201)
     assert result["per_second"] > RATE * 0.9
 
 
 def test_fifty_rolling_restarts(new_cluster, gate, figure):
-    running = load(new_cluster)
     begun, uids = time.monotonic(), set()
-    for _ in range(RESTARTS):
-        new_cluster.kubectl("-n", "portcullis-system", "rollout", "restart", "deployment/portcullis-webhook")
-        new_cluster.kubectl("-n", "portcullis-system", "rollout", "status", "deployment/portcullis-webhook", "--timeout=120s", timeout=130)
-        uids |= {pod.uid for pod in gate.pods}
-        new_cluster.audit_mark()
-    result = running.stop()
+    with load(new_cluster) as running:
+        for _ in range(RESTARTS):
+            new_cluster.kubectl("-n", "portcullis-system", "rollout", "restart", "deployment/portcullis-webhook")
+            new_cluster.kubectl("-n", "portcullis-system", "rollout", "status", "deployment/portcullis-webhook", "--timeout=120s", timeout=130)
+            uids |= {pod.uid for pod in gate.pods}
+        result = running.stop()
     figure(f"{RESTARTS} rolling restarts, {len(uids)} pods, in {time.monotonic() - begun:.0f} s, {result['requests']} creates ({result['per_second']}/s), "
            f"failed: {result.other_than(201) or 0}; {result.times(201)}")
     assert len(uids) >= RESTARTS * gate.replicas
-    assert not result.other_than(201), re.sub(r"\d+", "N", str(result.other_than(201)))
+    assert not result.other_than(201), result.other_than(201)

@@ -4,9 +4,7 @@ The witness is not us: it sums what is stored after every event of its own watch
 ledger needed.
 """
 
-import subprocess
-
-from . import install, objects, tools, wait
+from . import install, objects, wait
 from .traffic import Load, Witness
 
 TENANT = "load"
@@ -14,10 +12,12 @@ NAMESPACES = [f"load-{number}" for number in range(1, 6)]
 PATH = "/api/v1/namespaces/{{P}}/pods"
 
 
+def document(kind, name, **spec):
+    return {"apiVersion": "portcullis.dev/v1", "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
 def documents(budget, entries=(), rules=(), **tenant):
     """One tenant with `budget`, whose pods are judged by tenant-budget alone."""
-    def document(kind, name, **spec):
-        return {"apiVersion": "portcullis.dev/v1", "kind": kind, "metadata": {"name": name}, "spec": spec}
     namespaces = list(entries) or [{"pattern": "load-*", "environment": "production", "tenancy": "multi-tenant"}]
     return {"budget.yaml": [
         document("Platform", "hoster", systemNamespaces=["kube-system", "kube-public", "kube-node-lease", "portcullis-system", "default"],
@@ -84,11 +84,3 @@ class Budgets:
                 code = event["responseStatus"]["code"]
                 found[code] = found.get(code, 0) + 1
         return found
-
-
-def render(*words):
-    """What `portcullis render ...` prints."""
-    done = subprocess.run([str(tools.PROGRAM), "render", *map(str, words)], capture_output=True, text=True, timeout=60)
-    if done.returncode != 0:
-        raise AssertionError(f"render {words}: {done.stderr}")
-    return done.stdout

@@ -34,6 +34,14 @@ class Load:
                    "-body", file, "-n", n, "-c", c, "-rate", rate, "-seconds", seconds, "-offset", offset, "-content", content, "-timeout", timeout]
         self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.running():
+            self.process.kill()
+            self.process.communicate()
+
     def running(self):
         return self.process.poll() is None
 

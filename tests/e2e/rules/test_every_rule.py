@@ -27,9 +27,10 @@ def test_all_findings_of_all_rules_come_in_one_answer(ask):
 
 
 def test_a_namespace_of_nobody_is_denied(ask, cluster):
-    cluster.admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "globex-prod"}}).ok(201)
-    answer = cluster.admin.create(workload("Deployment", "globex-prod"))
+    answer = cluster.admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "globex-prod"}})
     assert answer.status == 403 and "globex-prod" in answer.message
+    answer = cluster.admin.create(workload("Deployment", "default"))
+    assert answer.status == 403 and "`default`" in answer.message
     assert ask.annotations(answer)["decision"] == "deny"
 
 
