@@ -26,7 +26,7 @@ def doctor(cluster, *words):
 
 
 def failures(report):
-    return {each["id"]: each for each in report["checks"] if each["result"] == "failed"}
+    return {each["id"]: each for each in report["checks"] if each["verdict"] == "fail"}
 
 
 def test_before_an_installation_it_says_whether_one_can_be(cluster_with):
