@@ -1,8 +1,9 @@
 #!/bin/bash
-# A kustomize overlay on manifests/base for a cluster where neither cert-manager nor the webhook itself is to look after
-# certificates: DIR gets what `portcullis certs init` makes (a CA of ten years, a server certificate of one year for each
-# door), both TLS Secrets and the caBundle, so that `kubectl apply -k DIR` is all there is to do. DIR/ca.pem is what
-# Traefik's Middleware needs (Secret portcullis-guard-ca). Keep DIR out of version control: it holds private keys.
+# A kustomize overlay on manifests/overlays/external-certificates for a cluster where neither cert-manager nor the webhook
+# itself is to look after certificates: DIR gets what `portcullis certs init` makes (a CA of ten years, a server certificate
+# of one year for each door), both TLS Secrets and the caBundle, so that `kubectl apply -k DIR` is all there is to do.
+# DIR/ca.pem is what Traefik's Middleware needs (Secret portcullis-guard-ca). Keep DIR out of version control: it holds
+# private keys.
 #
 #   certs/make-cluster-certs.sh DIR [NAMESPACE]     a second run keeps the CA and renews the server certificates
 #
@@ -31,7 +32,7 @@ cat > kustomization.yaml << OVERLAY
 apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 namespace: $namespace
-resources: [$(realpath --relative-to=. "$root/manifests/base")]
+resources: [$(realpath --relative-to=. "$root/manifests/overlays/external-certificates")]
 images:
   - name: registry.hoster.example/platform/portcullis    # newName and digest: yours
 secretGenerator:

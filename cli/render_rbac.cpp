@@ -8,7 +8,6 @@
 
 #include "cli/resource_table.hpp"
 #include "cli/yaml_writer.hpp"
-#include "policy/budget.hpp"
 #include "policy/rule/rule.hpp"
 
 namespace portcullis::cli {
@@ -52,8 +51,7 @@ Groups facts(const policy::PolicySnapshot& snapshot) {
 Groups counted(const policy::DocumentSet& documents) {
   Groups out;
   if (!charges(documents)) return out;
-  for (const policy::CountedResource& each : policy::counted_resources(documents))
-    if (!is_never_sent(each.group, each.resource)) out[each.group].insert(each.resource);
+  for (const policy::CountedResource& each : budgeted_resources(documents)) out[each.group].insert(each.resource);
   return out;
 }
 

@@ -8,7 +8,7 @@
 
 #include "cli/resource_table.hpp"
 #include "cli/yaml_writer.hpp"
-#include "policy/budget.hpp"
+#include "policy/document/budget.hpp"
 #include "policy/rule/rule.hpp"
 
 namespace portcullis::cli {
@@ -84,15 +84,13 @@ void add_named_kinds(const policy::DocumentSet& documents, std::vector<Resource>
 
 // What budgets count. Pods, Services and claims may come to use more; of other kinds only their number counts.
 void ask_counted(const policy::DocumentSet& documents, const policy::PolicyMatch& match, const Operations& operations, Asked& asked) {
-  for (const policy::CountedResource& each : policy::counted_resources(documents)) {
+  for (const policy::CountedResource& each : budgeted_resources(documents)) {
     auto resource = std::find_if(asked.table.begin(), asked.table.end(),
                                  [&](const Resource& known) { return known.group == each.group && known.plural == each.resource; });
     if (resource == asked.table.end()) resource = asked.table.insert(asked.table.end(), Resource{"", each.group, "*", each.resource, {}});
     if (!resource->kind.empty() && !policy_binds(match, *resource)) continue;
-    const bool measured =
-        each.group.empty() && (each.resource == "pods" || each.resource == "services" || each.resource == "persistentvolumeclaims");
     Operations wanted = operations;
-    if (!measured) wanted.erase(Operation::update);
+    if (!is_measured(each)) wanted.erase(Operation::update);
     asked.ask(*resource, "", wanted);
   }
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cctype>
+#include <iterator>
+#include <utility>
 
 namespace portcullis::cli {
 namespace {
@@ -66,6 +68,18 @@ std::string guessed_plural(std::string_view kind) {
 bool is_never_sent(std::string_view group, std::string_view plural) {
   if (group == "portcullis.dev" || group == "coordination.k8s.io" || group == "events.k8s.io") return true;
   return group.empty() && (plural == "events" || plural == "secrets");
+}
+
+bool is_measured(const policy::CountedResource& resource) {
+  constexpr std::string_view measured[]{"pods", "persistentvolumeclaims", "services"};
+  return resource.group.empty() && std::find(std::begin(measured), std::end(measured), resource.resource) != std::end(measured);
+}
+
+std::vector<policy::CountedResource> budgeted_resources(const policy::DocumentSet& documents) {
+  std::vector<policy::CountedResource> all{{"", "pods"}, {"", "persistentvolumeclaims"}, {"", "services"}};
+  for (policy::CountedResource& each : policy::counted_resources(documents))
+    if (!is_measured(each) && !is_never_sent(each.group, each.resource)) all.push_back(std::move(each));
+  return all;
 }
 
 std::vector<Resource> resource_table(const policy::Platform& platform) {

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "policy/document/budget.hpp"
 #include "policy/document/documents.hpp"
 
 namespace portcullis::cli {
@@ -32,5 +33,11 @@ std::string guessed_plural(std::string_view kind);
 
 // What must never wait for anybody, or would wait for itself: leases, events, our own resources; and Secrets.
 bool is_never_sent(std::string_view group, std::string_view plural);
+
+// What budgets may bound: pods, claims and services in any case, so that a first budget asks for nothing new, and what the
+// documents' budgets count besides. Never what is never sent.
+std::vector<policy::CountedResource> budgeted_resources(const policy::DocumentSet& documents);
+// May an object of it come to use more? Of other resources only the number counts.
+bool is_measured(const policy::CountedResource& resource);
 
 }  // namespace portcullis::cli

@@ -65,6 +65,18 @@ TEST_CASE("what a rule asks to know may be read, and no more", "[cli][render]") 
   }
 }
 
+TEST_CASE("budgets may be counted, and granted by the status alone", "[cli][render]") {
+  const auto found = granted(*snapshot(policy_of("{id: tenant-budget}")));
+  for (const char* resource : {"pods.", "persistentvolumeclaims.", "services.", "widgets.example.org", "tenantquotas.portcullis.dev"}) {
+    CAPTURE(resource);
+    REQUIRE(found.contains(resource));
+    CHECK(found.at(resource) == "get list watch");
+  }
+  CHECK(found.at("tenantquotas/status.portcullis.dev") == "get patch");
+  CHECK(found.at("odoos.bemade.org") == "list watch");  // controllers are told early
+  CHECK_FALSE(found.contains("secrets."));              // though a budget would count them
+}
+
 TEST_CASE("nobody's rights read a Secret", "[cli][render]") {
   for (const auto& object : webhook_rights(*snapshot(policy_of("{id: secret-reference}, {id: no-inline-secret}")), "gate")) {
     if (!object.contains("rules")) continue;

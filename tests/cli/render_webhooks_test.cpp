@@ -137,6 +137,25 @@ TEST_CASE("only what loaded rules judge is sent", "[cli][render]") {
   }
 }
 
+TEST_CASE("budgets are asked for what may use them", "[cli][render]") {
+  const std::string acme =
+      document("Tenant", "acme",
+               "{tier: 1, timeZone: Europe/Zurich, budget: {count/widgets.example.org: '2', secrets: '3', configmaps: '4'},"
+               " namespaces: [{name: acme-prod, environment: production, tenancy: dedicated}]}");
+  const auto set = documents(acme + policy_of("{match: {kinds: [Pod, ConfigMap]}, rules: [{id: tenant-budget}]}"));
+  const Json configuration = validating_configuration(set, {});
+  CHECK(sent(configuration, tier_entry(1)) == "configmaps CREATE; pods CREATE,UPDATE; pods/resize UPDATE; widgets CREATE");
+  CHECK(configuration["webhooks"][0]["sideEffects"] == "NoneOnDryRun");
+  CHECK(configuration["webhooks"][3]["sideEffects"] == "None");
+  const auto every = documents(acme + policy_of("{mode: warn, rules: [{id: tenant-budget}]}"));
+  const std::string all = sent(validating_configuration(every, {}), tier_entry(3));
+  for (const char* wanted : {"pods CREATE,UPDATE;", "pods/resize UPDATE;", "persistentvolumeclaims CREATE,UPDATE;",
+                             "services CREATE,UPDATE;", "deployments/scale UPDATE;", "deployments CREATE,UPDATE;"})
+    CHECK(all.find(wanted) != std::string::npos);
+  CHECK(all.find("secrets") == std::string::npos);
+  CHECK(validating_configuration(every, {})["webhooks"][0]["sideEffects"] == "None");
+}
+
 TEST_CASE("an object matches one validating entry, and never one of the system's or our own", "[cli][render]") {
   const auto set = documents(policy_of("{rules: [{id: image-digest}]}"), "systemNamespaces: [kube-system]");
   const Json configuration = validating_configuration(set, {.name_space = "gate", .service = "door"});

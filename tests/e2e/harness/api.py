@@ -9,9 +9,11 @@ import json
 import re
 import ssl
 import threading
+import time
 import urllib.parse
 
 CALL_SECONDS_MAX = 40
+IDLE_SECONDS_MAX = 30  # the API server closes after 90
 
 GROUPS = {  # kind: (path of the group and version, resource, namespaced)
     "Pod": ("api/v1", "pods", True), "ConfigMap": ("api/v1", "configmaps", True), "Secret": ("api/v1", "secrets", True),
@@ -110,7 +112,10 @@ class Api:
             headers["Content-Type"] = content
         for last in (False, True):
             connection = getattr(self.local, "connection", None)
-            fresh = connection is None
+            if connection is not None and time.monotonic() - self.local.used > IDLE_SECONDS_MAX:
+                connection.close()
+                connection = None
+            fresh, self.local.used = connection is None, time.monotonic()
             if fresh:
                 connection = self.local.connection = http.client.HTTPSConnection(self.host, self.port, timeout=timeout, context=self.context)
             try:
@@ -156,9 +161,3 @@ class Api:
         metadata = thing["metadata"]
         there = self.get(thing["kind"], metadata.get("namespace"), metadata["name"]).ok().object
         return self.replace({**thing, "metadata": {**metadata, "resourceVersion": there["metadata"]["resourceVersion"]}})
-
-    def evict_connection(self):
-        connection = getattr(self.local, "connection", None)
-        if connection is not None:
-            connection.close()
-            self.local.connection = None

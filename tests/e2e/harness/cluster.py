@@ -185,6 +185,11 @@ class Cluster:
             raise AssertionError(f"kubectl {' '.join(map(str, words))}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
         return done
 
+    def run(self, *words, timeout=180):
+        """A program as the administrator would start it; the finished process."""
+        return subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=timeout,
+                              env={**os.environ, "KUBECONFIG": str(self.admin_kubeconfig), "HOME": str(self.dir)})
+
     # --- What tests need of a cluster ---
 
     def namespace(self, name, labels=None, create=True, user=None):

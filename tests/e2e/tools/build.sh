@@ -5,6 +5,7 @@
 # environment of the cache's own.
 #
 #   tests/e2e/tools/build.sh [TOOL...]      default: every folder beside this script
+#   tests/e2e/tools/build.sh --go           prints where Go is
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${PORTCULLIS_E2E_CACHE:-$HOME/.cache/portcullis-e2e}
@@ -72,6 +73,10 @@ helm() { build helm "helm-$(version helm helm.sh/helm/v3)" helm helm.sh/helm/v3/
 # Ours, with no module but the standard library: named by what is in it, so that a change is built again.
 traffic() { build traffic "traffic-$(cat "$here"/traffic/*.go "$here"/traffic/go.mod | sha256sum | cut -c1-12)" traffic . -ldflags '-s -w'; }
 
+if [[ ${1:-} == --go ]]; then
+  find_go
+  exit
+fi
 if (($# > 0)); then
   wanted=("$@")
 else
