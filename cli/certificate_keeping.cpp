@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/text.hpp"
-#include "cli/cluster_config.hpp"
 #include "cli/command.hpp"
 #include "cli/version.hpp"
 #include "kube/connection.hpp"
@@ -16,7 +15,6 @@ namespace portcullis::cli {
 namespace {
 
 constexpr std::chrono::seconds stop_time_max{2};
-constexpr std::string_view default_name_space = "portcullis-system";
 
 // The thread on which the keeper works, and its connection; ends with the door.
 class Keeping {
@@ -51,10 +49,6 @@ class Keeping {
 }  // namespace
 
 void declare_keeping_options(CLI::App& app, KeepingOptions& options) {
-  with_environment(app.add_option("--kubeconfig", options.kubeconfig, "the cluster, outside of its pods (the pod's account)"))
-      ->type_name("FILE");
-  with_environment(app.add_option("--namespace", options.name_space, "the program's own (the pod's, else portcullis-system)"))
-      ->type_name("NS");
   with_environment(app.add_option("--tls-dir", options.directory,
                                   "in a cluster without --tls-cert: where the Secret SERVICE-tls is mounted (/etc/portcullis/tls)"))
       ->type_name("DIR");
@@ -68,21 +62,17 @@ void declare_keeping_options(CLI::App& app, KeepingOptions& options) {
       ->type_name("NAME");
 }
 
-Result<std::function<Result<std::shared_ptr<void>>(net::Server&, const Services&)>> certificate_keeping(const KeepingOptions& options) {
-  const auto cluster = cluster_of_door(options.kubeconfig);
-  if (!cluster) return tl::unexpected(cluster.error());
-  if (!*cluster)
-    return fail(ErrorKind::invalid, "", "--tls-cert is required outside of a cluster, and --tls-key: the API server speaks TLS only");
+std::function<Result<std::shared_ptr<void>>(net::Server&, const Services&)> certificate_keeping(const KeepingOptions& options,
+                                                                                                const kube::Config& cluster,
+                                                                                                const std::string& name_space) {
   webhook::KeeperOptions keeper;
   keeper.service.name = options.service;
-  keeper.service.name_space = !options.name_space.empty()       ? options.name_space
-                              : !(*cluster)->name_space.empty() ? (*cluster)->name_space
-                                                                : std::string(default_name_space);
+  keeper.service.name_space = name_space;
   keeper.secret = options.service + "-tls";
   keeper.configuration = options.configuration;
   keeper.directory = options.directory;
   keeper.terms.leaf_lifetime = *policy::parse_duration(options.lifetime);
-  return [config = **cluster, keeper](net::Server& server, const Services& services) -> Result<std::shared_ptr<void>> {
+  return [config = cluster, keeper](net::Server& server, const Services& services) -> Result<std::shared_ptr<void>> {
     auto keeping = std::make_shared<Keeping>();
     if (auto started = keeping->start(config, keeper, server, services); !started) return tl::unexpected(started.error());
     return std::shared_ptr<void>(std::move(keeping));

@@ -7,6 +7,7 @@
 
 #include "base/result.hpp"
 #include "cli/serve.hpp"
+#include "kube/config.hpp"
 
 namespace CLI {
 class App;
@@ -15,12 +16,13 @@ class App;
 namespace portcullis::cli {
 
 struct KeepingOptions {
-  std::string kubeconfig, name_space, directory = "/etc/portcullis/tls", lifetime = "P90D", service = "portcullis-webhook",
-                                      configuration = "portcullis";
+  std::string directory = "/etc/portcullis/tls", lifetime = "P90D", service = "portcullis-webhook", configuration = "portcullis";
 };
 void declare_keeping_options(CLI::App& app, KeepingOptions& options);
 
-// What Door::keep_certificate wants. An error outside of a cluster.
-Result<std::function<Result<std::shared_ptr<void>>(net::Server&, const Services&)>> certificate_keeping(const KeepingOptions& options);
+// What Door::keep_certificate wants. `name_space`: of the Service.
+std::function<Result<std::shared_ptr<void>>(net::Server&, const Services&)> certificate_keeping(const KeepingOptions& options,
+                                                                                                const kube::Config& cluster,
+                                                                                                const std::string& name_space);
 
 }  // namespace portcullis::cli

@@ -126,13 +126,13 @@ std::function<ExitCode(Streams&)> declare(CLI::App& app) {
       })
       ->type_name("INSTANT");
   with_environment(
-      app.add_option("--facts", options->facts, "file or directory of what the cluster holds besides: autoscalers; repeatable"))
+      app.add_option("--facts", options->facts, "file or directory of what the cluster holds besides; repeatable"))
       ->allow_extra_args(false)
       ->type_name("FILE");
   with_environment(app.add_option("--fail-on", options->fail_on, "exit 1 on deny (default), on warn too, or never"))
       ->check(one_of({"deny", "warn", "never"}))
       ->type_name("WORD");
-  with_environment(app.add_flag("--strict", options->strict, "exit 2 where a rule could not be judged for want of a user"));
+  with_environment(app.add_flag("--strict", options->strict, "exit 2 where a rule could not be judged for want of a user or of facts"));
   with_environment(app.add_flag("--allow-empty", options->allow_empty, "finding no object is fine"));
   app.add_option("FILE", options->paths, "manifests: files, directories, - for standard input")->required();
   return [options](Streams& streams) {

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "policy/budget.hpp"
+#include "policy/document/budget.hpp"
 #include "policy/object/group.hpp"
 #include "policy/object/read_facts.hpp"
 #include "policy/object/usage.hpp"

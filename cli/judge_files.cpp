@@ -12,7 +12,7 @@
 #include "cli/file_facts.hpp"
 #include "cli/locate.hpp"
 #include "policy/binding.hpp"
-#include "policy/budget.hpp"
+#include "policy/document/budget.hpp"
 #include "policy/namespaces.hpp"
 #include "policy/object/value.hpp"
 

@@ -1,6 +1,7 @@
 #include "cli/metrics_handler.hpp"
 
 #include <string>
+#include <utility>
 
 namespace portcullis::cli {
 namespace {
@@ -22,13 +23,9 @@ void MetricsHandler::answer(const net::Request& request, net::Response& response
   } else if (request.path() == "/healthz") {
     response.body = "ok\n";
   } else if (request.path() == "/readyz") {
-    const bool draining = draining_.load(std::memory_order_relaxed);
-    const bool open = door_.has_certificate();
-    response.status = draining || !open ? 503 : 200;
-    response.body = draining ? "draining\n" : open ? "ready\n" : "no certificate yet\n";
-    response.body += "documents " + std::string(store_.current()->hash()) + "\n";
-    if (const config::StoreStatus status = store_.status(); !status.last_error.empty())
-      response.body += "the last set was refused: " + status.last_error + "\n";
+    Readiness::State state = readiness_.state();
+    response.status = state.ready ? 200 : 503;
+    response.body = std::move(state.text);
   } else {
     response.status = 404;
     response.body = "not found; there are /metrics, /healthz and /readyz\n";

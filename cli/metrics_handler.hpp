@@ -2,9 +2,7 @@
 // Readiness names the documents in force and what refused the last set, since the old ones stay and nothing else would tell.
 #pragma once
 
-#include <atomic>
-
-#include "config/store.hpp"
+#include "cli/readiness.hpp"
 #include "net/server.hpp"
 #include "observe/metrics.hpp"
 
@@ -12,16 +10,12 @@ namespace portcullis::cli {
 
 class MetricsHandler final : public net::Handler {
  public:
-  // `door` and `draining`: whose readiness this answers for.
-  MetricsHandler(const observe::Metrics& metrics, const config::Store& store, const net::Server& door, const std::atomic<bool>& draining)
-      : metrics_(metrics), store_(store), door_(door), draining_(draining) {}
+  MetricsHandler(const observe::Metrics& metrics, const Readiness& readiness) : metrics_(metrics), readiness_(readiness) {}
   void answer(const net::Request& request, net::Response& response) override;
 
  private:
   const observe::Metrics& metrics_;
-  const config::Store& store_;
-  const net::Server& door_;
-  const std::atomic<bool>& draining_;
+  const Readiness& readiness_;
 };
 
 }  // namespace portcullis::cli

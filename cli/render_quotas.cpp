@@ -1,6 +1,6 @@
 #include "cli/render_quotas.hpp"
 
-#include "policy/budget.hpp"
+#include "policy/document/budget.hpp"
 
 namespace portcullis::cli {
 

@@ -8,7 +8,7 @@
 
 #include "cli/resource_table.hpp"
 #include "cli/yaml_writer.hpp"
-#include "policy/budget.hpp"
+#include "policy/document/budget.hpp"
 #include "policy/rule/rule.hpp"
 
 namespace portcullis::cli {

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "policy/budget.hpp"
+#include "policy/document/budget.hpp"
 #include "policy/document/documents.hpp"
 
 namespace portcullis::cli {

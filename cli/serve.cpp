@@ -133,24 +133,33 @@ std::string url_of(std::string_view scheme, const net::ListenAddress& address) {
   return std::string(scheme) + "://" + (v6 ? "[" + address.host + "]" : address.host) + ":" + std::to_string(address.port);
 }
 
+// Every set of documents that was taken or refused, in the log and in the decision log.
+void note_reloads(config::Store& store, audit::Log& log) {
+  log.record_config("loaded", store.current()->hash(), "");
+  store.on_reload([&log, before = std::string(store.current()->hash())](const config::Store::Snapshot& in_force,
+                                                                        const policy::DocumentErrors& refused) mutable {
+    const std::string hash(in_force->hash());
+    if (!refused.empty()) {
+      for (const Error& error : refused)
+        observe::log(observe::Level::error, "documents_refused", {{"error", error.message()}, {"in_force", hash}});
+      log.record_config("refused", hash, refused.front().message());
+    } else if (hash != before) {
+      observe::log(observe::Level::info, "documents_loaded", {{"hash", hash}});
+      log.record_config("loaded", hash, "");
+    }
+    before = hash;
+  });
+}
+
 // Reads everything again, one at a time, whoever asks: SIGHUP or a changed file.
 class Reloader {
  public:
   Reloader(config::Store& store, audit::Log& log, net::Server& server, bool tls) : store_(store), log_(log), server_(server), tls_(tls) {}
 
+  // What came of it is said by note_reloads.
   void reload_documents() {
     const std::lock_guard lock(mutex_);
-    const std::string before(store_.current()->hash());
-    const policy::DocumentErrors errors = store_.reload();
-    const std::string hash(store_.current()->hash());
-    if (!errors.empty()) {
-      for (const Error& error : errors)
-        observe::log(observe::Level::error, "documents_refused", {{"error", error.message()}, {"in_force", hash}});
-      log_.record_config("refused", hash, errors.front().message());
-    } else if (hash != before) {
-      observe::log(observe::Level::info, "documents_loaded", {{"hash", hash}});
-      log_.record_config("loaded", hash, "");
-    }
+    store_.reload();
   }
   void reload_certificate() {
     if (!tls_) return;
@@ -176,7 +185,8 @@ class Reloader {
 };
 
 Result<std::unique_ptr<config::Watch>> start_watch(const ServeOptions& options, Reloader& reloader) {
-  std::vector<config::Watch::Target> targets{{options.config, [&reloader] { reloader.reload_documents(); }}};
+  std::vector<config::Watch::Target> targets;
+  if (!options.config.empty()) targets.push_back({options.config, [&reloader] { reloader.reload_documents(); }});
   for (const std::string& file : {options.tls_cert, options.tls_key, options.client_ca})
     if (!file.empty()) targets.push_back({file, [&reloader] { reloader.reload_certificate(); }});
   return config::Watch::start(std::move(targets));
@@ -204,6 +214,19 @@ void drain(Signals& signals, net::Server& server, const net::Limits& limits, boo
   observe::log(observe::Level::warn, "drain_time_over", {{"connections", server.stats().connections_open}});
 }
 
+// What must happen first when a scope ends, however it ends.
+template <class Work>
+class AtEnd {
+ public:
+  explicit AtEnd(Work work) : work_(std::move(work)) {}
+  ~AtEnd() { work_(); }
+  AtEnd(const AtEnd&) = delete;
+  AtEnd& operator=(const AtEnd&) = delete;
+
+ private:
+  Work work_;
+};
+
 ExitCode refuse(Streams& streams, const Error& error) {
   streams.err << "error: " << error.message() << '\n';
   return ExitCode::not_judged;
@@ -212,7 +235,7 @@ ExitCode refuse(Streams& streams, const Error& error) {
 }  // namespace
 
 void declare_serve_options(CLI::App& app, ServeOptions& options) {
-  with_environment(app.add_option("--config", options.config, "directory of documents"))->required()->type_name("DIR");
+  with_environment(app.add_option("--config", options.config, "directory of documents"))->type_name("DIR");
   with_environment(app.add_option("--listen", options.listen, "address to serve; repeatable; port 0 takes a free one"))
       ->required()
       ->allow_extra_args(false)
@@ -256,24 +279,80 @@ ExitCode serve(const Door& door, const ServeOptions& options, Streams& streams) 
   auto key = read_hash_key(options.hash_key);
   if (!key) return refuse(streams, key.error());
 
-  auto store = config::Store::open(options.config, door.needs_guard_policy);
-  if (!store) {
-    print_errors(document_errors(options.config, store.error()), streams.err);
-    return ExitCode::not_judged;
+  std::unique_ptr<ClusterSide> cluster;
+  if (door.connect) {
+    auto connected = door.connect();
+    if (!connected) return refuse(streams, connected.error());
+    cluster = *std::move(connected);
   }
+  if (options.config.empty() && !cluster) return refuse(streams, {ErrorKind::invalid, "", "--config is required outside of a cluster"});
   audit::LogOptions log_options;
   if (!options.audit_log.empty()) log_options.file = options.audit_log;
   log_options.hash_key = *std::move(key);
-  auto log = audit::Log::open(std::move(log_options));
-  if (!log) return refuse(streams, log.error());
-  (*log)->record_config("loaded", (*store)->current()->hash(), "");
 
+  // In the order of life: what is later may use what is earlier.
   std::vector<std::shared_ptr<void>> kept;
   observe::Metrics metrics;
   observe::add_build_info(metrics, std::string(version));
   observe::add_process_metrics(metrics);
-  audit::add_metrics(metrics, **log);
-  add_config_metrics(metrics, **store);
+  if (cluster) cluster->add_metrics(metrics);
+  Readiness readiness;
+  std::atomic<bool> draining{false}, has_documents{false};
+  readiness.require([&] { return draining ? std::string("draining") : std::string(); });
+  readiness.require([&] { return has_documents ? std::string() : std::string("no documents yet"); });
+
+  // Before the documents: a probe that gets no answer would end the process while it waits for them.
+  std::unique_ptr<config::Store> store;
+  std::unique_ptr<audit::Log> log;
+  std::unique_ptr<net::Server> metrics_server;
+  const AtEnd nobody_tells([&] {  // of documents, to a store that has gone
+    if (cluster) cluster->stop();
+  });
+  const auto serve_metrics = [&]() -> Result<void> {
+    if (metrics_listen->empty()) return {};
+    net::ServerOptions metrics_options;
+    metrics_options.door = "metrics";
+    metrics_options.listen = *metrics_listen;
+    metrics_options.threads = 1;
+    auto started =
+        net::Server::start(std::move(metrics_options), [&](unsigned) { return std::make_unique<MetricsHandler>(metrics, readiness); });
+    if (!started) return tl::unexpected(started.error());
+    metrics_server = *std::move(started);
+    add_server_metrics(metrics, "metrics", *metrics_server);
+    return {};
+  };
+
+  if (options.config.empty()) {
+    if (auto served = serve_metrics(); !served) return refuse(streams, served.error());
+    cluster->watch_documents(door.needs_guard_policy);
+    observe::log(observe::Level::info, "waiting_for_documents");
+    while (!(store = cluster->first_documents(signal_poll)))
+      if (const int signal = signals.take_within(std::chrono::milliseconds(0)); signal == SIGTERM || signal == SIGINT)
+        return ExitCode::fine;
+  } else {
+    auto opened = config::Store::open(options.config, door.needs_guard_policy);
+    if (!opened) {
+      print_errors(document_errors(options.config, opened.error()), streams.err);
+      return ExitCode::not_judged;
+    }
+    store = *std::move(opened);
+  }
+  auto opened_log = audit::Log::open(std::move(log_options));
+  if (!opened_log) return refuse(streams, opened_log.error());
+  log = *std::move(opened_log);
+  note_reloads(*store, *log);
+  has_documents = true;
+  readiness.tell([&store = *store] { return "documents " + std::string(store.current()->hash()); });
+  readiness.tell([&store = *store] {
+    const config::StoreStatus status = store.status();
+    return status.last_error.empty() ? std::string() : "the last set was refused: " + status.last_error;
+  });
+  audit::add_metrics(metrics, *log);
+  add_config_metrics(metrics, *store);
+  if (cluster) {
+    readiness.require([&cluster = *cluster] { return cluster.not_ready_because(); });
+    cluster->follow(*store);
+  }
 
   net::ServerOptions server_options;
   server_options.door = door.name;
@@ -283,30 +362,25 @@ ExitCode serve(const Door& door, const ServeOptions& options, Streams& streams) 
   server_options.limits.streams_max = door.streams_max;
   server_options.limits.drain_delay = std::chrono::seconds(options.drain_delay_seconds);
   const net::Limits limits = server_options.limits;
-  auto server = net::Server::start(std::move(server_options), door.handlers({**store, **log, metrics, kept}));
+  const Services services{*store, *log, metrics, readiness, cluster.get(), kept};
+  auto server = net::Server::start(std::move(server_options), door.handlers(services));
   if (!server) return refuse(streams, server.error());
+  const AtEnd nobody_asks([&] {  // for the state of a server that has gone
+    readiness.forget();
+    metrics_server.reset();
+  });
   add_server_metrics(metrics, std::string(door.name), **server);
+  readiness.require([&server = **server] { return server.has_certificate() ? std::string() : std::string("no certificate yet"); });
+  if (!metrics_server)
+    if (auto served = serve_metrics(); !served) return refuse(streams, served.error());
 
-  std::atomic<bool> draining{false};
-  std::unique_ptr<net::Server> metrics_server;
-  if (!metrics_listen->empty()) {
-    net::ServerOptions metrics_options;
-    metrics_options.door = "metrics";
-    metrics_options.listen = *metrics_listen;
-    metrics_options.threads = 1;
-    auto started = net::Server::start(std::move(metrics_options),
-                                      [&](unsigned) { return std::make_unique<MetricsHandler>(metrics, **store, **server, draining); });
-    if (!started) return refuse(streams, started.error());
-    metrics_server = *std::move(started);
-    add_server_metrics(metrics, "metrics", *metrics_server);
-  }
   std::shared_ptr<void> certificate_keeper;  // ends before the server that it serves
   if (kept_certificate) {
-    auto started = door.keep_certificate(**server, {**store, **log, metrics, kept});
+    auto started = door.keep_certificate(**server, services);
     if (!started) return refuse(streams, started.error());
     certificate_keeper = *std::move(started);
   }
-  Reloader reloader(**store, **log, **server, tls->has_value() && !kept_certificate);
+  Reloader reloader(*store, *log, **server, tls->has_value() && !kept_certificate);
   auto watch = start_watch(options, reloader);
   if (!watch) return refuse(streams, watch.error());
 

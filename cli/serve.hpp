@@ -14,7 +14,9 @@
 #include <vector>
 
 #include "audit/log.hpp"
+#include "cli/cluster_side.hpp"
 #include "cli/command.hpp"
+#include "cli/readiness.hpp"
 #include "config/store.hpp"
 #include "net/server.hpp"
 #include "observe/metrics.hpp"
@@ -32,6 +34,8 @@ struct Services {
   config::Store& store;
   audit::Log& log;
   observe::Metrics& metrics;
+  Readiness& readiness;
+  ClusterSide* cluster;  // null outside of a cluster
   std::vector<std::shared_ptr<void>>& kept;
   // What the door's handlers and metrics share lives until the server and the last scrape are over.
   void keep(std::shared_ptr<void> shared) const { kept.push_back(std::move(shared)); }
@@ -41,6 +45,8 @@ struct Door {
   std::string_view name;  // "webhook", "guard": in logs, metrics and the ready line
   bool needs_guard_policy = false;
   std::size_t streams_max = 0;  // of one HTTP/2 connection
+  // Reaches the cluster; null outside of one. Empty: the door knows of none.
+  std::function<Result<std::unique_ptr<ClusterSide>>()> connect{};
   // Where nobody gives a pair: starts what looks after one, and goes on until it is destroyed. Empty: a pair must be given.
   std::function<Result<std::shared_ptr<void>>(net::Server&, const Services&)> keep_certificate;
   // Registers the door's metrics and returns what makes a handler for each loop.
@@ -49,7 +55,8 @@ struct Door {
 
 void declare_serve_options(CLI::App& app, ServeOptions& options);
 
-// Returns after the drain: fine; or not_judged where it could not start.
+// Returns after the drain: fine; or not_judged where it could not start. Without --config the documents are the cluster's:
+// then it waits for a set that holds, not ready, until one is there or a signal ends it.
 ExitCode serve(const Door& door, const ServeOptions& options, Streams& streams);
 
 }  // namespace portcullis::cli

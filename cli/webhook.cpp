@@ -2,9 +2,12 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "base/text.hpp"
 #include "cli/certificate_keeping.hpp"
+#include "cli/cluster_config.hpp"
 #include "cli/command.hpp"
 #include "cli/serve.hpp"
+#include "policy/document/formats.hpp"
 #include "webhook/handler.hpp"
 
 namespace portcullis::cli {
@@ -12,30 +15,66 @@ namespace {
 
 constexpr std::size_t streams_max = 100;  // the API server opens several connections of its own accord
 
+constexpr std::string_view default_name_space = "portcullis-system";
+
+struct WebhookCommand {
+  ServeOptions serve;
+  KeepingOptions keeping;
+  std::string kubeconfig, name_space, facts_age = "PT150S";
+};
+
 net::Server::HandlerFactory handlers(const Services& services) {
   auto metrics = std::make_shared<webhook::WebhookMetrics>();
   services.keep(metrics);
   services.metrics.add_source([&counts = *metrics](observe::Scrape& scrape) { counts.expose(scrape); });
-  return webhook::make_handlers(services.store, services.log, *metrics);
+  webhook::WebhookOptions options;
+  if (services.cluster) {
+    options.cluster = &services.cluster->cluster();
+    options.not_ready_because = [&cluster = *services.cluster] { return cluster.not_ready_because(); };
+  }
+  return webhook::make_handlers(services.store, services.log, *metrics, std::move(options));
+}
+
+void declare_cluster_options(CLI::App& app, WebhookCommand& command) {
+  with_environment(app.add_option("--kubeconfig", command.kubeconfig, "the cluster, outside of its pods (the pod's account)"))
+      ->type_name("FILE");
+  with_environment(app.add_option("--namespace", command.name_space, "the program's own (the pod's, else portcullis-system)"))
+      ->type_name("NS");
+  with_environment(app.add_option("--facts-age-max", command.facts_age, "older facts of the cluster are not known (PT150S)"))
+      ->check([](const std::string& text) {
+        return policy::parse_duration(text) ? std::string()
+                                            : "found " + portcullis::quoted(text) + ", want a duration such as PT150S or 5m";
+      })
+      ->type_name("DURATION");
+}
+
+ExitCode run(const WebhookCommand& command, Streams& streams) {
+  const auto refuse = [&](const std::string& why) {
+    streams.err << "error: " << why << '\n';
+    return ExitCode::not_judged;
+  };
+  const auto config = cluster_of_door(command.kubeconfig);
+  if (!config) return refuse(config.error().message());
+  Door door{.name = "webhook", .needs_guard_policy = false, .streams_max = streams_max, .keep_certificate = {}, .handlers = handlers};
+  if (*config)
+    door.connect = [&config = **config, age = *policy::parse_duration(command.facts_age)] { return ClusterSide::connect(config, age); };
+  if (command.serve.tls_cert.empty() && command.serve.tls_key.empty()) {
+    if (!*config) return refuse("--tls-cert is required outside of a cluster, and --tls-key: the API server speaks TLS only");
+    const std::string& name_space = (*config)->name_space;
+    door.keep_certificate = certificate_keeping(command.keeping, **config,
+                                                !command.name_space.empty() ? command.name_space
+                                                : !name_space.empty()       ? name_space
+                                                                            : std::string(default_name_space));
+  }
+  return serve(door, command.serve, streams);
 }
 
 std::function<ExitCode(Streams&)> declare(CLI::App& app) {
-  auto options = std::make_shared<ServeOptions>();
-  auto keeping = std::make_shared<KeepingOptions>();
-  declare_serve_options(app, *options);
-  declare_keeping_options(app, *keeping);
-  return [options, keeping](Streams& streams) {
-    Door door{.name = "webhook", .needs_guard_policy = false, .streams_max = streams_max, .keep_certificate = {}, .handlers = handlers};
-    if (options->tls_cert.empty() && options->tls_key.empty()) {
-      auto keeper = certificate_keeping(*keeping);
-      if (!keeper) {
-        streams.err << "error: " << keeper.error().message() << '\n';
-        return ExitCode::not_judged;
-      }
-      door.keep_certificate = *std::move(keeper);
-    }
-    return serve(door, *options, streams);
-  };
+  auto command = std::make_shared<WebhookCommand>();
+  declare_serve_options(app, command->serve);
+  declare_cluster_options(app, *command);
+  declare_keeping_options(app, command->keeping);
+  return [command](Streams& streams) { return run(*command, streams); };
 }
 
 }  // namespace

@@ -65,8 +65,8 @@ Reflector::Action Reflector::next(Clock::time_point now) {
   opened_at_ = last_event_ = now;
   heard_ = 0;
   stream_error_.reset();
-  list_next_ = mark_late_ = false;
-  probe_ = Probe::none;
+  list_next_ = resume_next_ = mark_late_ = false;
+  if (probe_ != Probe::resumed) probe_ = Probe::none;
   probe_due_ = {};
   lines_.reset();
   const auto time = watch_time_min + seconds(static_cast<std::int64_t>(options_.chance() * static_cast<double>(watch_time_min.count())));
@@ -100,6 +100,7 @@ void Reflector::whole(Clock::time_point now, std::string version, Clock::time_po
   trouble_.clear();
   phase_ = Phase::watch;
   paged_ = true;
+  silent_proofs_ = 0;
   sink_.replaced(version_);
 }
 
@@ -208,7 +209,7 @@ bool Reflector::watch_head(Clock::time_point now, const ApiResponse& head) {
 }
 
 bool Reflector::watch_bytes(Clock::time_point now, std::string_view bytes) {
-  if (list_next_) return false;
+  if (list_next_ || resume_next_) return false;
   if (status_ != status_ok) {
     refusal_.append(bytes.substr(0, refusal_bytes_max - std::min(refusal_.size(), refusal_bytes_max)));
     return true;
@@ -232,6 +233,7 @@ bool Reflector::event(Clock::time_point now, const WatchEvent& event) {
     return false;
   }
   ++heard_;
+  silent_proofs_ = 0;
   last_event_ = now;
   if (event.type == EventType::bookmark) {
     bookmark(now, event);
@@ -286,6 +288,11 @@ void Reflector::watch_list_failed(Clock::time_point now, int status, std::string
 void Reflector::watch_ended(Clock::time_point now, const Result<StreamEnd>& end) {
   open_ = false;
   probe_ = Probe::none;
+  if (std::exchange(resume_next_, false) && !list_next_) {
+    probe_ = Probe::resumed;
+    not_before_ = now;
+    return;
+  }
   if (std::exchange(list_next_, false)) {
     phase_ = phase_ == Phase::watch_list || !options_.watch_list ? Phase::list : Phase::watch_list;
     next_page_.clear();
@@ -328,20 +335,36 @@ Reflector::Advice Reflector::tick(Clock::time_point now) {
     list_next_ = true;
     return Advice::end_stream;
   }
-  if (probe_ == Probe::answered && progress_ < probe_began_) {
+  return tick_watch(now);
+}
+
+Reflector::Advice Reflector::tick_watch(Clock::time_point now) {
+  if (probe_ == Probe::asked) return Advice::none;
+  if (probe_ != Probe::none && progress_ >= probe_began_) probe_ = Probe::none;  // it spoke meanwhile
+  if (probe_ == Probe::answered) {
     if (now < probe_due_) return Advice::none;
-    observe::log(Level::warn, "kube_watch_silent", {{"resource", resource_.name()}, {"version", version_}});
-    list_next_ = true;
+    resume_next_ = resumes_;
+    if (!resumes_) {
+      observe::log_limited(Level::warn, "kube_watch_silent", {{"resource", resource_.name()}, {"version", version_}}, 1);
+      list_next_ = true;
+    }
     return Advice::end_stream;
   }
-  if (probe_ == Probe::asked) return Advice::none;
-  probe_ = Probe::none;
+  if (probe_ == Probe::resumed) {
+    if (now - opened_at_ < probe_settle) return Advice::none;
+    probe_ = Probe::none;
+    ++silent_proofs_;
+    progress_ = std::max(progress_, probe_began_);
+    sink_.progressed(version_);
+    return Advice::none;
+  }
   return now - std::max(progress_, opened_at_) > probe_after && now >= probe_due_ ? Advice::probe : Advice::none;
 }
 
 ApiRequest Reflector::probe(Clock::time_point now) {
   probe_ = Probe::asked;
   probe_began_ = now;
+  resumes_ = false;
   ++counts_.probes;
   ApiRequest request;
   request.target = target("limit=1");
@@ -361,17 +384,17 @@ void Reflector::probed(Clock::time_point now, Result<ApiResponse> response) {
       progress_ = std::max(progress_, probe_began_);
       sink_.progressed(version_);
       return;
-    case VersionOrder::older:
-      // The server went back in time (etcd restored from a backup): it will say nothing until it has caught up.
-      probe_ = Probe::answered;
-      probe_due_ = now;
-      return;
     case VersionOrder::newer:
+      // Something happened, here or elsewhere in the store.
+      resumes_ = silent_proofs_ < silent_proofs_max;
+      break;
+    case VersionOrder::older:
+      // The server went back in time (etcd restored from a backup): the watch will say nothing until it has caught up.
     case VersionOrder::unknown:
-      probe_ = Probe::answered;
-      probe_due_ = now + probe_settle;
-      return;
+      break;
   }
+  probe_ = Probe::answered;
+  probe_due_ = now + probe_settle;
 }
 
 void Reflector::start_over(bool metadata_only, Clock::time_point now) {

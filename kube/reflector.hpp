@@ -1,6 +1,8 @@
 // List and watch of one resource as a machine that does no I/O: asked for the next action, told what came of it. What it hears
 // goes to a Sink. client-go's reflector, with three differences: lists are always consistent (resourceVersion unset), a broken
-// watch is resumed and never a reason to list, and silence is looked into (Advice::probe).
+// watch is resumed and never a reason to list, and silence is looked into (Advice::probe). An API server sends bookmarks each minute,
+// but none for a resource of which it has not seen an event itself; so silence alone is no fault. A list of one object tells whether
+// the server went back in time, and the watch is opened again from where it was: what it does not say within moments did not happen.
 //
 // A list is followed by a watch from its version; a watch is resumed from the last version heard, until the server says that it
 // is too old (410) or the machine finds that it missed something; then everything is listed anew while the Sink goes on serving
@@ -45,6 +47,7 @@ class Reflector {
   static constexpr std::chrono::seconds settled_after{5};                      // a watch that lived so long ends a row of failures
   static constexpr std::chrono::seconds mark_expected{10}, mark_given_up{60};  // the end mark of a stream that lists
   static constexpr std::chrono::seconds probe_after{90};                       // bookmarks come each minute: one was missed
+  static constexpr unsigned silent_proofs_max = 3;
   static constexpr std::chrono::seconds probe_settle{3}, probe_pause{15}, probe_time_max{10};
 
   enum class Step { wait, list, watch };
@@ -98,6 +101,7 @@ class Reflector {
   void refused(Clock::time_point now, int status, std::optional<std::uint32_t> retry_after, std::string_view body);
   bool event(Clock::time_point now, const WatchEvent& event);
   void bookmark(Clock::time_point now, const WatchEvent& event);
+  Advice tick_watch(Clock::time_point now);
   void watch_list_failed(Clock::time_point now, int status, std::string trouble);
 
   Resource resource_;
@@ -131,7 +135,10 @@ class Reflector {
   bool list_next_ = false;  // what is under way is not wanted any more: list
   bool mark_late_ = false;
 
-  enum class Probe { none, asked, answered } probe_ = Probe::none;
+  enum class Probe { none, asked, answered, resumed } probe_ = Probe::none;
+  bool resumes_ = false;        // what an answered probe leads to, else a list
+  bool resume_next_ = false;    // end the stream, then open it again where it was
+  unsigned silent_proofs_ = 0;  // in a row
   Clock::time_point probe_began_{}, probe_due_{};
   Counts counts_;
 };

@@ -1,12 +1,12 @@
 #include "policy/engine.hpp"
 
 #include <algorithm>
-#include <map>
 #include <optional>
 
 #include "base/text.hpp"
 #include "policy/binding.hpp"
-#include "policy/budget.hpp"
+#include "policy/compiled_rule.hpp"
+#include "policy/document/budget.hpp"
 #include "policy/exceptions.hpp"
 #include "policy/namespace_tenancy.hpp"
 #include "policy/namespaces.hpp"
@@ -17,32 +17,6 @@ namespace portcullis::policy {
 namespace {
 
 constexpr std::chrono::hours exception_warning{24 * 7};
-
-// A rule with its parameters, shared by all policies that say the same.
-struct CompiledRule {
-  const RuleInfo* info = nullptr;
-  RulePtr rule;
-  std::vector<KindPattern> kinds;  // empty: workloads
-  bool any_kind = false;
-
-  [[nodiscard]] bool judges(const Subject& subject, KindName judged, bool workload, bool controller) const {
-    if (std::find(info->operations.begin(), info->operations.end(), subject.operation) == info->operations.end()) return false;
-    if (!subject.subresource.empty() &&
-        std::find(info->subresources.begin(), info->subresources.end(), subject.subresource) == info->subresources.end())
-      return false;
-    if (controller && !info->judges_controllers) return false;
-    if (any_kind) return true;
-    if (kinds.empty()) return workload;
-    return std::any_of(kinds.begin(), kinds.end(), [&](const KindPattern& kind) { return kind.matches(judged.kind, judged.group); });
-  }
-};
-
-struct RuleUse {
-  std::uint32_t rule = 0;
-  Mode mode = Mode::enforce;
-  FailureMode failure_mode = FailureMode::deny;
-  bool inject = false;
-};
 
 // What one rule found in the object at hand, shared by the policies that ask for it.
 struct Outcome {
@@ -69,15 +43,6 @@ struct Asked {
   KindName judged;
   bool is_sure;
 };
-
-KindPattern kind_pattern(std::string_view text) {
-  const std::size_t dot = text.find('.');
-  KindPattern pattern;
-  pattern.kind = text.substr(0, dot);
-  pattern.any_group = false;
-  if (dot != std::string_view::npos) pattern.group = text.substr(dot + 1);
-  return pattern;
-}
 
 bool is_namespace(const Subject& subject) { return subject.is("Namespace", ""); }
 
@@ -115,8 +80,6 @@ struct PolicySnapshot::Impl {
   std::vector<CompiledRule> rules;
   std::vector<std::vector<RuleUse>> uses;  // one list a policy
 
-  std::vector<Error> compile();
-  Result<std::uint32_t> compile_rule(const PolicyRule& rule, std::map<std::string, std::uint32_t>& known);
   // The owner of what is written; sets skipped, tenant and environment. None when nothing is to be judged.
   std::optional<Standing> stand(const Subject& subject, Decision& decision) const;
   void find_unknown_namespace(const Standing& at, const Subject& subject, Decision& decision) const;
@@ -138,56 +101,9 @@ PolicySnapshot::~PolicySnapshot() = default;
 
 tl::expected<std::shared_ptr<const PolicySnapshot>, std::vector<Error>> PolicySnapshot::compile(DocumentSet documents) {
   auto impl = std::make_unique<Impl>(std::move(documents));
-  std::vector<Error> errors = impl->compile();
+  std::vector<Error> errors = compile_rules(impl->documents, impl->rules, impl->uses);
   if (!errors.empty()) return tl::unexpected(std::move(errors));
   return std::shared_ptr<const PolicySnapshot>(new PolicySnapshot(std::move(impl)));
-}
-
-std::vector<Error> PolicySnapshot::Impl::compile() {
-  std::vector<std::pair<const PolicyRule*, Error>> refused;
-  std::map<std::string, std::uint32_t> known;
-  for (const Policy& policy : documents.policies) {
-    std::vector<RuleUse>& list = uses.emplace_back();
-    for (const PolicyRule& rule : policy.rules) {
-      const Result<std::uint32_t> index = compile_rule(rule, known);
-      if (index) {
-        list.push_back({*index, rule.mode.value_or(policy.mode), rule.failure_mode.value_or(policy.failure_mode), rule.inject});
-      } else {
-        refused.emplace_back(&rule, index.error());
-      }
-    }
-  }
-  std::stable_sort(refused.begin(), refused.end(), [](const auto& a, const auto& b) {
-    const Place &left = a.first->place, &right = b.first->place;
-    if (left.file && right.file && *left.file != *right.file) return *left.file < *right.file;
-    return left.span.line < right.span.line;
-  });
-  std::vector<Error> errors;
-  errors.reserve(refused.size());
-  for (auto& [rule, error] : refused) errors.push_back(std::move(error));
-  return errors;
-}
-
-Result<std::uint32_t> PolicySnapshot::Impl::compile_rule(const PolicyRule& rule, std::map<std::string, std::uint32_t>& known) {
-  const std::string identity = rule.id + '\n' + rule.with.fingerprint();
-  if (const auto found = known.find(identity); found != known.end()) return found->second;
-  const RuleInfo* info = find_rule(rule.id);
-  if (info == nullptr) {
-    const std::vector<std::string_view> ids = rule_ids();
-    return fail(ErrorKind::invalid, rule.place.text() + " rules[].id",
-                "found " + quoted(rule.id) + ", want the id of a rule" + did_you_mean(rule.id, ids));
-  }
-  Result<RulePtr> compiled = info->compile(rule.with);
-  if (!compiled) return tl::unexpected(compiled.error());
-  CompiledRule entry{info, std::move(*compiled), {}, false};
-  for (const std::string_view kind : info->kinds) {
-    if (kind == "*") entry.any_kind = true;
-    entry.kinds.push_back(kind_pattern(kind));
-  }
-  rules.push_back(std::move(entry));
-  const auto index = static_cast<std::uint32_t>(rules.size() - 1);
-  known.emplace(identity, index);
-  return index;
 }
 
 const DocumentSet& PolicySnapshot::documents() const { return impl_->documents; }
@@ -420,10 +336,10 @@ void PolicySnapshot::judge(const Subject& subject, Instant now, Scratch& outer, 
     scratch.charging.clear();
     impl_->for_each_use(*at, subject, facts, scratch, [&](const Asked& asked) {
       if (!asked.is_sure) return impl_->leave_unjudged(asked, "the labels of the scaled workload are not known", subject, decision);
+      if (impl_->rules[asked.use.rule].info->charges) scratch.charging.emplace_back(&asked.policy, &asked.use);
       Outcome& outcome = impl_->evaluate(asked.use.rule, subject, facts, scratch);
       if (!outcome.unknown.empty()) return impl_->leave_unjudged(asked, names_of(outcome.unknown) + " not known", subject, decision);
       if (!outcome.findings.empty()) impl_->report(asked, outcome, subject, scratch, decision);
-      if (impl_->rules[asked.use.rule].info->charges) scratch.charging.emplace_back(&asked.policy, &asked.use);
     });
     impl_->ask_budget(subject, facts, charged, scratch, decision);
     std::stable_sort(decision.findings.begin(), decision.findings.end(),

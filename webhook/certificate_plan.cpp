@@ -116,6 +116,11 @@ Result<Step> renew_leaf(CertificateSet set, const CertificateTerms& terms, Insta
   return Step({What::leaf_renewed, std::move(set)});
 }
 
+// Its life is longer than is wanted by now. A shorter one is left alone: while an option is rolled out both are in force.
+bool is_too_long(const net::CertificateFacts& leaf, const CertificateTerms& terms) {
+  return leaf.not_after - leaf.not_before > terms.leaf_lifetime + 2 * net::certificate_clock_skew;
+}
+
 bool names_all(const net::CertificateFacts& facts, const std::vector<std::string>& names) {
   return std::all_of(names.begin(), names.end(), [&](const std::string& name) {
     return std::find(facts.dns_names.begin(), facts.dns_names.end(), name) != facts.dns_names.end();
@@ -184,9 +189,9 @@ Instant leaf_due(const CertificateSet& set) {
 Result<Step> next_step(const CertificateSet& set, Trust trust, const CertificateTerms& terms, Instant now) {
   const auto authority = usable_authority(set.authority, now);
   const bool serves = can_serve(set, terms, now);
-  if (!authority && !serves) return begin(set, terms, now);
-
   const bool announced = usable_authority(set.next, now).has_value();
+  if (!authority && !serves) return announced ? take_over(set, terms, now) : begin(set, terms, now);
+
   if (!announced && (!authority || due_at(*authority) <= now)) return announce(set, terms, now);
   if (announced && !(contains(set.bundle, set.next.certificate))) {  // somebody's hand was in it
     CertificateSet mended = set;
@@ -202,7 +207,7 @@ Result<Step> next_step(const CertificateSet& set, Trust trust, const Certificate
       return Step({What::bundle_mended, std::move(mended)});
     }
     const auto leaf = first_of(set.leaf.certificate);
-    if (!serves || due_at(*leaf) <= now || !names_all(*leaf, terms.names)) return renew_leaf(set, terms, now);
+    if (!serves || due_at(*leaf) <= now || !names_all(*leaf, terms.names) || is_too_long(*leaf, terms)) return renew_leaf(set, terms, now);
   }
   if (!announced && set.retire_at && *set.retire_at <= now) {
     CertificateSet retired = set;

@@ -1,7 +1,7 @@
 #include <array>
 
 #include "base/text.hpp"
-#include "policy/budget.hpp"
+#include "policy/document/budget.hpp"
 #include "policy/document/draft.hpp"
 #include "policy/document/formats.hpp"
 

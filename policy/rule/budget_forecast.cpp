@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/text.hpp"
-#include "policy/budget.hpp"
+#include "policy/document/budget.hpp"
 #include "policy/object/group.hpp"
 #include "policy/object/usage.hpp"
 
@@ -24,6 +24,7 @@ struct Pods {
 
 struct Forecast {
   Pods wanted, live;  // live: those that are there and charged, as far as the object's status says
+  bool grows = true;  // more pods, or more for each
   bool is_rollout = false;
   bool can_lose_one = true;  // a rollout may take a pod away before its successor stands
   Value at;                  // where the count stands, or the spec
@@ -89,9 +90,11 @@ std::int64_t live_count(std::string_view kind, Value status) {
 }
 
 std::optional<Forecast> of_scale(const Subject& subject, const Facts& facts) {
-  if (!facts.cluster || !facts.cluster->knows(FactKind::workloads)) return std::nullopt;
+  const ClusterFacts* const known = facts.known(FactKind::workloads);
+  if (!known) return std::nullopt;
   const KindName name = judged_kind(subject, facts.workload_kinds);
-  const WorkloadFact* const workload = facts.cluster->workload(name.group, name.kind, subject.name_space, subject.name);
+  const WorkloadFact* const workload = known->workload(name.group, name.kind, subject.name_space, subject.name);
+  if (!workload) facts.miss(FactKind::workloads);
   if (!workload || !subject.object.replicas.integer()) return std::nullopt;
   Forecast forecast;
   forecast.wanted = {count_of(subject.object.replicas, 0), workload->pod_usage};
@@ -108,26 +111,27 @@ std::optional<Forecast> of_workload(const Subject& subject, const Facts& facts) 
       subject.object.templates.empty() || is_owned(subject.object.metadata))
     return std::nullopt;
   const bool is_update = subject.operation == Operation::update && subject.old_object.root;
-  Forecast forecast;
-  forecast.wanted = {wanted_count(kind, subject.object), usage_in(subject.object)};
+  const std::int64_t count = wanted_count(kind, subject.object), count_before = wanted_count(kind, subject.old_object);
+  bool is_changed = true;
+  if (is_update) {
+    const Value before = subject.old_object.templates.empty() ? Value{} : subject.old_object.templates.front().node;
+    is_changed = !same_content(subject.object.templates.front().node, before);
+    if (count <= count_before && !is_changed) return std::nullopt;
+  }
   const Value spec = subject.object.root["spec"];
-  const bool is_deployment = subject.is("Deployment", "apps");
-  forecast.is_rollout = is_deployment;
-  forecast.can_lose_one = !is_deployment || can_lose_one(spec, forecast.wanted.count);
+  Forecast forecast;
+  forecast.wanted = {count, usage_in(subject.object)};
+  forecast.is_rollout = is_changed && subject.is("Deployment", "apps");
+  forecast.can_lose_one = !forecast.is_rollout || can_lose_one(spec, count);
   forecast.at = subject.object.replicas.present() ? subject.object.replicas : spec ? spec : subject.object.root;
   forecast.where = subject.object.replicas.present() ? subject.object.replicas.path() : "spec";
   if (!is_update) return forecast;
-
-  const Pods before{wanted_count(kind, subject.old_object), usage_in(subject.old_object)};
-  const Value old_template = subject.old_object.templates.empty() ? Value{} : subject.old_object.templates.front().node;
-  const bool is_changed = !same_content(subject.object.templates.front().node, old_template);
-  const bool uses_more = std::any_of(forecast.wanted.each.begin(), forecast.wanted.each.end(), [&](const auto& now) {
-    const auto old = before.each.find(now.first);
-    return old == before.each.end() || old->second < now.second;
-  });
-  if (forecast.wanted.count <= before.count && !uses_more && !is_changed) return std::nullopt;
-  forecast.live = {live_count(kind, subject.old_object.root["status"]), before.each};
-  forecast.is_rollout = is_deployment && is_changed;
+  forecast.live = {live_count(kind, subject.old_object.root["status"]), usage_in(subject.old_object)};
+  const Usage& before = forecast.live.each;
+  forecast.grows = count > count_before || std::any_of(forecast.wanted.each.begin(), forecast.wanted.each.end(), [&](const auto& now) {
+                     const auto old = before.find(now.first);
+                     return old == before.end() || old->second < now.second;
+                   });
   return forecast;
 }
 
@@ -139,9 +143,10 @@ std::int64_t units_in(const std::vector<Amount>& amounts, std::string_view dimen
 
 // What is used of a budget now; none where it is not known.
 std::optional<std::int64_t> used_of(std::string_view dimension, const Facts& facts) {
-  if (!facts.cluster || !facts.cluster->knows(FactKind::budgets)) return std::nullopt;
+  const ClusterFacts* const known = facts.known(FactKind::budgets);
+  if (!known) return std::nullopt;
   const Dimension parts = split_dimension(dimension);
-  for (const BudgetFact& each : facts.cluster->budgets(facts.tenant, parts.entry))
+  for (const BudgetFact& each : known->budgets(facts.tenant, parts.entry))
     if (each.resource == parts.resource) return each.used;
   return std::nullopt;
 }
@@ -177,7 +182,7 @@ void find_forecast(const Subject& subject, const Facts& facts, Findings& finding
     finding.wanted = "at most " + amount_text(hard.resource, hard.units) + " for " + budget_holder(hard.resource, facts);
     finding.at = finding.scope = forecast.at;
     const std::string pods = pods_text(forecast.wanted.count);
-    if (all > hard.units) {
+    if (forecast.grows && all > hard.units) {
       finding.what = "workload beyond the budget";
       finding.found = pods + " with at least " + amount_of(hard.resource, all) + " in all";
       finding.fix = "ask for fewer pods or less for each, or ask the platform team for a larger budget: as it is they never all start";
@@ -187,7 +192,7 @@ void find_forecast(const Subject& subject, const Facts& facts, Findings& finding
     const std::optional<std::int64_t> used = used_of(hard.resource, facts);
     const std::int64_t left = std::max<std::int64_t>(hard.units - used.value_or(0), 0);
     const std::int64_t more = std::max<std::int64_t>(all - times(units_in(each_live, hard.resource), forecast.live.count), 0);
-    if (used && more > left) {
+    if (forecast.grows && used && more > left) {
       finding.what = "no room for all pods";
       finding.found = pods + " with at least " + amount_of(hard.resource, more) + " more, with " + amount_text(hard.resource, *used) +
                       " of " + amount_text(hard.resource, hard.units) + " in use";
@@ -201,6 +206,7 @@ void find_forecast(const Subject& subject, const Facts& facts, Findings& finding
       finding.what = "rollout without room";
       finding.found = "no room for one more pod with at least " + amount_of(hard.resource, one) + ", and maxUnavailable comes to 0";
       finding.fix = "set strategy.rollingUpdate.maxUnavailable to 1 or make room for one pod: a rollout cannot move otherwise";
+      finding.advice = true;  // what is asked for fits
       findings.add(std::move(finding));
     }
   }

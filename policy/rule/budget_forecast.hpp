@@ -1,6 +1,6 @@
-// What a workload will ask of a budget before any of its pods does: pods that can never fit, that do not fit now, and a rollout
-// that has no room for its first new pod. The pods are the truth and are charged when they come; this only tells in time, and
-// where the number of pods or what they use does not grow it says nothing.
+// What a workload will ask of a budget before any of its pods does: pods that can never fit, that do not fit now, and a
+// rollout that has no room for its first new pod. The pods are the truth and are charged when they come; this only tells in
+// time, and an update that neither grows nor changes the template is told nothing.
 //
 // Knows the template's own amounts: what a LimitRange, a RuntimeClass or a webhook adds comes on top, so every figure is "at
 // least".

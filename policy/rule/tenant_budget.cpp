@@ -14,7 +14,7 @@
 #include <utility>
 
 #include "base/text.hpp"
-#include "policy/budget.hpp"
+#include "policy/document/budget.hpp"
 #include "policy/rule/budget_forecast.hpp"
 #include "policy/rule/rule.hpp"
 
@@ -100,11 +100,14 @@ class TenantBudget final : public Rule {
       return;
     }
     if (!subject.subresource.empty() && subject.subresource != "scale") return;
+    if (!is_counted(*facts.owner, *facts.entry, "pods", {})) return;
     if (facts.is_controller && !denies_controllers_) return;  // nobody reads a controller's warnings
+    Facts asked = facts;
+    if (!denies_controllers_) asked.unknown = nullptr;  // what only warns is not missed
     Findings forecast;
-    find_forecast(subject, facts, forecast);
+    find_forecast(subject, asked, forecast);
     for (Finding& finding : forecast.all()) {
-      finding.advice = !denies_controllers_;
+      finding.advice = finding.advice || !denies_controllers_;
       findings.add(std::move(finding));
     }
     if (subject.operation == Operation::create && !facts.is_controller)

@@ -79,6 +79,40 @@ TEST_CASE("a mounted ConfigMap is read once, through its names", "[config]") {
   CHECK((*store)->current()->hash() != before);
 }
 
+TEST_CASE("a set that is given counts whole or not at all", "[config]") {
+  const auto file = [](const std::string& kind, const std::string& name, const std::string& spec) {
+    return policy::DocumentFile{kind + "/" + name, R"({"apiVersion":"portcullis.dev/v1","kind":")" + kind + R"(","metadata":{"name":")" +
+                                                       name + R"("},"spec":)" + spec + "}"};
+  };
+  const policy::DocumentFile hoster = file("Platform", "hoster", R"({"environments":["production"]})");
+  CHECK_FALSE(Store::open(std::vector<policy::DocumentFile>{}, false));
+  auto opened = Store::open(std::vector{hoster}, false);
+  REQUIRE(opened);
+  Store& store = **opened;
+  std::size_t told = 0;
+  store.on_reload([&](const Store::Snapshot&, const policy::DocumentErrors&) { ++told; });
+  const Store::Snapshot before = store.current();
+  const auto errors = store.replace({hoster, file("Tenant", "acme", R"({"tier":9,"timeZone":"Europe/Zurich","namespaces":[]})")});
+  REQUIRE_FALSE(errors.empty());
+  CHECK(errors.front().where.starts_with("Tenant/acme:1:"));
+  CHECK(store.current() == before);
+  CHECK_FALSE(store.reload().empty());  // what was given last is what is read again
+  CHECK(store.replace({hoster, file("Tenant", "acme", R"({"tier":1,"timeZone":"Europe/Zurich","namespaces":[{"name":"a\u00e9\/b"}]})")})
+            .size() > 0);
+  CHECK(
+      store
+          .replace(
+              {hoster,
+               file(
+                   "Tenant", "acme",
+                   R"({"tier":1,"timeZone":"Europe/Zurich","namespaces":[{"name":"acme","environment":"production","tenancy":"dedicated"}]})")})
+          .empty());
+  CHECK(store.current()->documents().tenants.size() == 1);
+  CHECK(store.current()->hash() != before->hash());
+  CHECK(told == 4);
+  CHECK(store.status().failures == 3);
+}
+
 TEST_CASE("a bad set is refused and the old one stays", "[config]") {
   const Scratch scratch;
   scratch.write("platform.yaml", platform("good"));

@@ -1,8 +1,9 @@
 // The whole of list+watch against an API server in memory: facts as rules see them, usage as the ledger hears it.
 #include "kube/cluster.hpp"
 
+#include <fstream>
 #include <mutex>
-#include <set>
+#include <sstream>
 
 #include "net/background.hpp"
 #include "tests/catch.hpp"
@@ -297,5 +298,16 @@ TEST_CASE("what cannot be read is said by name", "[kube]") {
   CHECK_FALSE(w.cluster.status().synced());
   observe::Metrics metrics;
   w.cluster.add_metrics(metrics);
-  CHECK(metrics.expose().find("portcullis_kube_synced{resource=\"namespaces\"} 0") != std::string::npos);
+  std::istringstream page(metrics.expose());
+  std::stringstream docs;
+  docs << std::ifstream(PORTCULLIS_SOURCE_DIR "/docs/metrics.md").rdbuf();
+  int types = 0;
+  for (std::string line; std::getline(page, line);) {
+    if (!line.starts_with("# TYPE ")) continue;
+    const std::string name = line.substr(7, line.find(' ', 7) - 7);
+    CAPTURE(name);
+    CHECK(docs.str().find("| `" + name + "` |") != std::string::npos);
+    ++types;
+  }
+  CHECK(types >= 9);
 }

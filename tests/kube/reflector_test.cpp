@@ -363,21 +363,64 @@ TEST_CASE("silence is looked into", "[kube]") {
     m.now += 3s;
     CHECK(m.reflector.tick(m.now) == Reflector::Advice::none);
   }
-  SECTION("something has, and is not heard") {
-    probed("12");
-    m.now += 2s;
-    CHECK(m.reflector.tick(m.now) == Reflector::Advice::none);
-    m.now += 2s;
+  const auto end_and_next = [&] {
+    m.now += 4s;
     CHECK(m.reflector.tick(m.now) == Reflector::Advice::end_stream);
     CHECK_FALSE(m.reflector.watch_bytes(m.now, bookmark("12")));
     m.end(false);
-    CHECK(m.next() == "list limit=500");
+    return m.next();
+  };
+  SECTION("something has, perhaps elsewhere, and is not heard: opened again where it was") {
+    probed("12");
+    CHECK(end_and_next() == watch_10);
+    m.reflector.watch_head(m.now, ApiResponse{200, "", "", {}});
+    const auto age = [&] { return m.now - m.reflector.progress(); };
+    SECTION("and nothing comes: nothing was missed") {
+      m.now += 2s;
+      m.reflector.tick(m.now);
+      CHECK(age() > 90s);
+      m.now += 2s;
+      CHECK(m.reflector.tick(m.now) == Reflector::Advice::none);
+      CHECK(m.take_told() == "@10 ");
+      CHECK(age() < 10s);
+      // Not for ever: the server itself may be stuck.
+      for (int count = 0; count < 2; ++count) {
+        m.now += 100s;
+        REQUIRE(m.reflector.tick(m.now) == Reflector::Advice::probe);
+        m.reflector.probe(m.now);
+        probed("13");
+        CHECK(end_and_next() == watch_10);
+        m.reflector.watch_head(m.now, ApiResponse{200, "", "", {}});
+        m.now += 4s;
+        m.reflector.tick(m.now);
+      }
+      m.now += 100s;
+      REQUIRE(m.reflector.tick(m.now) == Reflector::Advice::probe);
+      m.reflector.probe(m.now);
+      probed("13");
+      CHECK(end_and_next() == "list limit=500");
+    }
+    SECTION("and what was missed comes") {
+      m.stream(event("ADDED", "b", "11"));
+      CHECK(age() == 0s);
+      m.now += 4s;
+      CHECK(m.reflector.tick(m.now) == Reflector::Advice::none);
+    }
+    SECTION("and it is too old") {
+      m.stream(error(410, ""));
+      m.end();
+      CHECK(m.next() == "list limit=500");
+    }
+    SECTION("and it fails: no proof") {
+      m.end(false);
+      m.now += 4s;
+      m.reflector.tick(m.now);
+      CHECK(age() > 90s);
+    }
   }
   SECTION("the server went back in time, so the watch would be silent for long") {
     probed("4");
-    CHECK(m.reflector.tick(m.now) == Reflector::Advice::end_stream);
-    m.end(false);
-    CHECK(m.next() == "list limit=500");
+    CHECK(end_and_next() == "list limit=500");
     m.list("", "5");
     CHECK(m.reflector.version() == "5");
   }

@@ -45,6 +45,7 @@ metadata: {name: meridian-advisory}
 spec:
   tier: 1
   timeZone: Europe/Zurich
+  budget: {services.loadbalancers: "0", requests.storage: 6Ti}
   namespaces: [{name: meridian-finance-prod, environment: production, tenancy: dedicated}]
 ---
 apiVersion: portcullis.dev/v1
@@ -60,6 +61,7 @@ spec:
     - {id: image-digest, with: {require: digest}}
     - {id: no-inline-secret}
     - {id: secret-reference}
+    - {id: tenant-budget}
 )";
 
 std::string file(const char* name) {

@@ -188,6 +188,12 @@ TEST_CASE("refusals of a Tenant", "[policy][document]") {
        "x.yaml:4:39 spec.budget.pods: found `-1` (an integer), want a quantity of at least 0\n"
        "x.yaml:4:58 spec.budget[\"limits.memory\"]: found `1 Gi`, want a quantity such as 500m, 2 or 1Gi\n"
        "x.yaml:4:88 spec.budget[\"count/deployments.apps\"]: found `true` (a boolean), want a quantity such as 500m, 2 or 1Gi"},
+      {tenant("budget: {storage: 1Ti, nvidia.com/gpu: 2, count/Pods: 3}"),
+       "x.yaml:4:26 spec.budget.storage: found the unknown resource `storage`, want a resource name of ResourceQuota\n"
+       "x.yaml:4:47 spec.budget[\"nvidia.com/gpu\"]: found the unknown resource `nvidia.com/gpu`, want requests.nvidia.com/gpu, since "
+       "devices are counted by what is requested\n"
+       "x.yaml:4:62 spec.budget.count/Pods: found the unknown resource `count/Pods`, want count/ and the plural name of a resource "
+       "with its group, such as count/deployments.apps"},
       {tenant("contacts: {owner: 7, alert: x}"),
        "x.yaml:4:26 spec.contacts.owner: found `7` (an integer), want a mail address or name; quote it to make it text\n"
        "x.yaml:4:29 spec.contacts.alert: found the unknown field `alert`, want owner or alerts (did you mean `alerts`?)"},

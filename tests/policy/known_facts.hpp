@@ -1,6 +1,7 @@
 // Cluster facts as a test says them.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <string>
 #include <vector>
@@ -13,7 +14,7 @@ class KnownFacts final : public ClusterFacts {
  public:
   FactKinds unknown;  // kinds that are not known
   std::vector<NamespaceFact> namespaces;
-  std::vector<WorkloadFact> workloads;
+  std::deque<WorkloadFact> workloads;  // references stay good
   std::vector<AutoscalerFact> autoscalers;
   std::map<std::string, std::vector<BudgetFact>> all_budgets;  // by entry, "" for the tenant's own
 

@@ -1,6 +1,6 @@
 #include <string>
 
-#include "policy/budget.hpp"
+#include "policy/document/budget.hpp"
 #include "tests/catch.hpp"
 #include "tests/policy/judge.hpp"
 #include "tests/policy/known_facts.hpp"
@@ -266,6 +266,13 @@ TEST_CASE("tenant-budget tells workloads early", "[policy][rule]") {
     CHECK(rolled("strategy: {rollingUpdate: {maxUnavailable: 0, maxSurge: 0}},") == "");
     CHECK(rolled("strategy: {type: Recreate},") == "");
     CHECK(told(web("3"), world) == "");  // nothing changed
+    SECTION("asks for no more, so no policy denies it") {
+      std::string text = changed;
+      text.replace(text.find("MORE"), 4, "");
+      CHECK(told(text, world, "{controllers: deny}") == stuck);
+      facts.all_budgets[""][0].used = 90'000;  // nor for a budget that was passed before
+      CHECK(told(text, world, "{controllers: deny}") == stuck);
+    }
   }
   SECTION("scale") {
     WorkloadFact& workload = facts.workloads.emplace_back();

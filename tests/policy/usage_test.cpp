@@ -3,7 +3,7 @@
 #include <fstream>
 #include <string>
 
-#include "policy/budget.hpp"
+#include "policy/document/budget.hpp"
 #include "policy/object/amount.hpp"
 #include "policy/object/read_facts.hpp"
 #include "tests/catch.hpp"

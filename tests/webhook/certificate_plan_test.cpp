@@ -121,6 +121,16 @@ TEST_CASE("what somebody's hand did to the Secret is mended", "[webhook][certifi
   }
 }
 
+TEST_CASE("an announced authority takes over at once where nothing is served any more", "[webhook][certificates]") {
+  CertificateSet set = begun();
+  set.authority.key.clear();
+  REQUIRE(step(set, Trust::differs, start + day) == "authority_announced");
+  const net::PemPair next = set.next;
+  CHECK(step(set, Trust::differs, start + 91 * day) == "authority_renewed");
+  CHECK(set.authority == next);
+  CHECK(can_serve(set, terms, start + 91 * day));
+}
+
 TEST_CASE("other names are certified anew", "[webhook][certificates]") {
   CertificateSet set = begun();
   CertificateTerms moved = terms;
@@ -130,6 +140,18 @@ TEST_CASE("other names are certified anew", "[webhook][certificates]") {
   CHECK(next->what == CertificateStep::What::leaf_renewed);
   CHECK(can_serve(next->set, moved, start));
   CHECK(next->set.authority == set.authority);
+}
+
+TEST_CASE("a shorter life that is wanted by now is given at once, a longer one in its time", "[webhook][certificates]") {
+  const CertificateSet set = begun();
+  CertificateTerms other = terms;
+  other.leaf_lifetime = 30 * day;
+  const auto shorter = next_step(set, Trust::settled, other, start).value();
+  REQUIRE(shorter);
+  CHECK(shorter->what == CertificateStep::What::leaf_renewed);
+  CHECK_FALSE(next_step(shorter->set, Trust::settled, other, start).value());
+  other.leaf_lifetime = 180 * day;
+  CHECK_FALSE(next_step(set, Trust::settled, other, start).value());
 }
 
 // Three replicas decide from what they last read of the Secret, write by compare-and-swap, and serve what they last read; two

@@ -103,6 +103,12 @@ def test_onboarding_stops_nobody(tmp_path):
     assert (tuned["validate-tier-1"], tuned["validate-tier-3"]) == ("Fail", "Ignore")
 
 
+def test_onboarding_by_kustomize_stops_nobody_either():
+    built = objects(run(tools.tool("kubectl"), "kustomize", MANIFESTS / "overlays/onboarding"))
+    assert set(policies(built).values()) == {"Ignore"}
+    assert policies(objects(run(tools.tool("kubectl"), "kustomize", MANIFESTS / "example/cluster")))["validate-tier-1"] == "Fail"
+
+
 def test_a_release_leaves_its_own_namespace_out():
     for key, thing in chart(namespace="gate").items():
         if key[0].endswith("WebhookConfiguration"):

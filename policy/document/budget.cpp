@@ -1,4 +1,4 @@
-#include "policy/budget.hpp"
+#include "policy/document/budget.hpp"
 
 #include <algorithm>
 #include <array>
@@ -73,7 +73,11 @@ void add_amounts(const Budget& budget, const std::string& entry, const Usage& wa
     std::int64_t units = base_units(name, used->second);
     if (before)
       if (const auto old = before->find(name); old != before->end()) units -= base_units(name, old->second);
-    if (units > 0) out.push_back({entry.empty() ? name : entry + '/' + name, units});
+    if (units <= 0) continue;
+    Amount& amount = out.emplace_back();
+    if (!entry.empty()) amount.resource.append(entry) += '/';
+    amount.resource += name;
+    amount.units = units;
   }
 }
 
@@ -157,7 +161,7 @@ std::vector<CountedResource> counted_resources(const DocumentSet& documents) {
 ChargeOutcome would_grant(const std::vector<Amount>& added, std::string_view tenant, std::string_view entry, const ClusterFacts& facts) {
   ChargeOutcome outcome;
   if (!facts.knows(FactKind::budgets)) {
-    outcome.why = "the usage of budgets is not known";
+    outcome.why = "budgets are not known";
     return outcome;
   }
   const std::vector<BudgetFact> own = facts.budgets(tenant, {}), of_entry = facts.budgets(tenant, entry);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "policy/document/documents.hpp"
@@ -37,7 +38,10 @@ bool is_counted(const Tenant& tenant, const TenantNamespace& entry, std::string_
 // for count/deployments.apps. Sorted, each once.
 struct CountedResource {
   std::string group, resource;
-  friend auto operator<=>(const CountedResource&, const CountedResource&) = default;
+  friend bool operator<(const CountedResource& a, const CountedResource& b) {
+    return std::tie(a.group, a.resource) < std::tie(b.group, b.resource);
+  }
+  friend bool operator==(const CountedResource& a, const CountedResource& b) { return a.group == b.group && a.resource == b.resource; }
 };
 std::vector<CountedResource> counted_resources(const DocumentSet& documents);
 
