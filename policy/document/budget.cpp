@@ -91,6 +91,8 @@ std::vector<Amount> amounts(const Tenant& tenant, const TenantNamespace& entry, 
 }  // namespace
 
 std::string budget_resource_refusal(std::string_view resource) {
+  if (resource == "secrets" || resource == "count/secrets")
+    return "no budget of Secrets, which Portcullis has no right to read; a ResourceQuota of the namespace can count them";
   if (resource == resource_quotas) return {};
   for (const Plain& each : plain)
     if (each.name == resource) return {};
@@ -115,7 +117,8 @@ std::string budget_resource_refusal(std::string_view resource) {
       rest.find('/', slash + 1) == std::string_view::npos && rest.substr(0, slash).find("kubernetes.io") == std::string_view::npos)
     return is_request ? std::string() : "requests." + printable(rest) + ", since devices are counted by what is requested";
   std::vector<std::string_view> names{resource_quotas};
-  for (const Plain& each : plain) names.push_back(each.name);
+  for (const Plain& each : plain)
+    if (each.name != "secrets") names.push_back(each.name);
   return "a resource name of ResourceQuota" + did_you_mean(resource, names);
 }
 

@@ -73,7 +73,7 @@ def test_fifty_rolling_restarts(new_cluster, gate, figure):
     with load(new_cluster) as running:
         for _ in range(RESTARTS):
             new_cluster.kubectl("-n", "portcullis-system", "rollout", "restart", "deployment/portcullis-webhook")
-            new_cluster.kubectl("-n", "portcullis-system", "rollout", "status", "deployment/portcullis-webhook", "--timeout=120s", timeout=130)
+            new_cluster.kubectl("-n", "portcullis-system", "rollout", "status", "deployment/portcullis-webhook", "--timeout=300s", timeout=310)
             uids |= {pod.uid for pod in gate.pods}
         result = running.stop()
     figure(f"{RESTARTS} rolling restarts, {len(uids)} pods, in {time.monotonic() - begun:.0f} s, {result['requests']} creates ({result['per_second']}/s), "

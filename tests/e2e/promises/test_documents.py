@@ -90,6 +90,6 @@ def test_an_editor_writes_no_status(editor, gate):
 
 def test_replicas_that_start_later_judge_by_the_same(gate, new_cluster):
     new_cluster.kubectl("-n", "portcullis-system", "rollout", "restart", "deployment/portcullis-webhook")
-    new_cluster.kubectl("-n", "portcullis-system", "rollout", "status", "deployment/portcullis-webhook", "--timeout=120s", timeout=130)
+    new_cluster.kubectl("-n", "portcullis-system", "rollout", "status", "deployment/portcullis-webhook", "--timeout=300s", timeout=310)
     assert len(gate.hashes()) == 1
     assert new_cluster.admin.create(bad(), dry_run=True).status == 403

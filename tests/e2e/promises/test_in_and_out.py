@@ -100,10 +100,10 @@ def test_the_chart_from_its_first_install_to_its_end(cluster, nodes, helm, tmp_p
 
     with load(cluster) as running:
         helm("upgrade", "portcullis", CHART, *helm.values(second, webhook__threads=1))
-        cluster.kubectl("-n", "portcullis-system", "rollout", "status", "deployment/portcullis-webhook", "--timeout=120s", timeout=130)
+        cluster.kubectl("-n", "portcullis-system", "rollout", "status", "deployment/portcullis-webhook", "--timeout=300s", timeout=310)
         judges(cluster, 3)
         helm("rollback", "portcullis", "1")
-        cluster.kubectl("-n", "portcullis-system", "rollout", "status", "deployment/portcullis-webhook", "--timeout=120s", timeout=130)
+        cluster.kubectl("-n", "portcullis-system", "rollout", "status", "deployment/portcullis-webhook", "--timeout=300s", timeout=310)
         judges(cluster, 2)
         result = running.stop()
     figure(f"upgrade and rollback under {result['requests']} creates, failed: {result.other_than(201) or 0}; {result.times(201)}")

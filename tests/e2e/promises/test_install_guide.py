@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -32,9 +33,10 @@ def test_every_command_of_the_guide_does_what_it_says(new_cluster, tmp_path):
     programs.mkdir()
     for name, target in (("kubectl", tools.tool("kubectl")), ("helm", tools.tool("helm")), ("portcullis", tools.PROGRAM)):
         os.symlink(target, programs / name)
+    shutil.copytree(tools.ROOT / "manifests", tmp_path / "manifests")  # the guide writes into its copy
     log = []
     for command in words:
-        done = subprocess.run(["bash", "-c", command], cwd=tools.ROOT, capture_output=True, text=True, timeout=240,
+        done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=240,
                               env={**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "KUBECONFIG": str(new_cluster.admin_kubeconfig), "HOME": str(tmp_path)})
         log.append(f"$ {command}\n{done.stdout}{done.stderr}[{done.returncode}]")
         expected_to_fail = "denied" in done.stderr and "portcullis.dev" in done.stderr
