@@ -39,6 +39,7 @@ struct CountedResource {
   std::string group, resource;
   friend auto operator<=>(const CountedResource&, const CountedResource&) = default;
 };
+CountedResource counted_resource(std::string_view resource);  // of one resource of a budget, without an entry
 std::vector<CountedResource> counted_resources(const DocumentSet& documents);
 
 // What the ledger would say, from what is known of the budgets: for dry runs, policies that only warn, and the command line.
