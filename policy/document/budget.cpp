@@ -39,19 +39,6 @@ constexpr std::array<Plain, 18> plain{{{"pods", "pods"},
                                        {"configmaps", "configmaps"}}};
 constexpr std::string_view resource_quotas = "resourcequotas";
 
-CountedResource counted(std::string_view name) {
-  for (const Plain& each : plain)
-    if (each.name == name) return {{}, std::string(each.resource)};
-  if (name == resource_quotas) return {{}, std::string(resource_quotas)};
-  if (name.starts_with(count_prefix)) {
-    name.remove_prefix(count_prefix.size());
-    const std::size_t dot = name.find('.');
-    return {std::string(dot == std::string_view::npos ? std::string_view{} : name.substr(dot + 1)), std::string(name.substr(0, dot))};
-  }
-  if (name.find(storage_class_mark) != std::string_view::npos) return {{}, "persistentvolumeclaims"};
-  return {{}, "pods"};  // huge pages and devices
-}
-
 bool uses(std::string_view name, std::string_view resource, std::string_view group) {
   if (name.starts_with(count_prefix)) {
     name.remove_prefix(count_prefix.size());
@@ -147,10 +134,23 @@ bool is_counted(const Tenant& tenant, const TenantNamespace& entry, std::string_
   return any(tenant.budget) || any(entry.budget);
 }
 
+CountedResource counted_resource(std::string_view name) {
+  for (const Plain& each : plain)
+    if (each.name == name) return {{}, std::string(each.resource)};
+  if (name == resource_quotas) return {{}, std::string(resource_quotas)};
+  if (name.starts_with(count_prefix)) {
+    name.remove_prefix(count_prefix.size());
+    const std::size_t dot = name.find('.');
+    return {std::string(dot == std::string_view::npos ? std::string_view{} : name.substr(dot + 1)), std::string(name.substr(0, dot))};
+  }
+  if (name.find(storage_class_mark) != std::string_view::npos) return {{}, "persistentvolumeclaims"};
+  return {{}, "pods"};  // huge pages and devices
+}
+
 std::vector<CountedResource> counted_resources(const DocumentSet& documents) {
   std::vector<CountedResource> all;
   const auto add = [&](const Budget& budget) {
-    for (const auto& [name, hard] : budget) all.push_back(counted(name));
+    for (const auto& [name, hard] : budget) all.push_back(counted_resource(name));
   };
   for (const Tenant& tenant : documents.tenants) {
     add(tenant.budget);
