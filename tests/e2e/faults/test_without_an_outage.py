@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from harness import install, kubelet, objects, wait
+from harness import install, kubelet, objects, tools, wait
 from harness.traffic import Load
 
 pytestmark = pytest.mark.faults
@@ -47,8 +47,8 @@ def pairs(gate):
     certs = gate.dir / "certs"
     found = []
     for _ in range(PAIRS):
-        subprocess.run([str(install.tools.ROOT / "certs/make-cluster-certs.sh"), str(certs)], check=True, capture_output=True)
-        found.append({name: base64.b64encode((certs / file).read_bytes()).decode() for name, file in (("tls.crt", "webhook.pem"), ("tls.key", "webhook.key"))})
+        subprocess.run([str(tools.PROGRAM), "certs", "init", "--dir", str(certs), "--namespace", "portcullis-system"], check=True, capture_output=True)
+        found.append({name: base64.b64encode((certs / f"portcullis-webhook.{end}").read_bytes()).decode() for name, end in (("tls.crt", "pem"), ("tls.key", "key"))})
     return found
 
 
