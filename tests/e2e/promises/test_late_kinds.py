@@ -1,5 +1,6 @@
 """A kind that is installed later, or goes away, is known without a restart: the Platform's workloadKinds, here Argo's Rollout."""
 
+import datetime
 import json
 
 import pytest
@@ -13,6 +14,10 @@ CRD = {
                            "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}}]}}
 ROLLOUTS = "/apis/argoproj.io/v1alpha1/namespaces/acme-floor/rollouts"
 SECONDS_MAX = 90  # discovery looks once a minute
+
+
+def day(number):
+    return (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=number)).strftime("%Y-%m-%dT00:00:00Z")
 
 
 def document(kind, name, **spec):
@@ -30,7 +35,7 @@ def gate(new_cluster):
         document("Policy", "floor", rules=[{"id": "replica-floor", "with": {"min": 2}}]),
         document("PolicyException", "bridge", rules=["replica-floor"], reason="once a site", ticket="CHG1", approvedBy="security@hoster.example",
                  match={"tenants": ["acme"], "namespaces": ["acme-floor"], "objects": [{"kind": "Rollout", "name": "bridge"}]},
-                 validFrom="2026-11-01T00:00:00Z", expiresAt="2026-12-31T00:00:00Z")]})
+                 validFrom=day(-1), expiresAt=day(30))]})
 
 
 def rollout(name, replicas):
