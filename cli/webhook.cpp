@@ -8,6 +8,7 @@
 #include "cli/command.hpp"
 #include "cli/serve.hpp"
 #include "policy/document/formats.hpp"
+#include "webhook/embedded_ledger.hpp"
 #include "webhook/handler.hpp"
 
 namespace portcullis::cli {
@@ -31,6 +32,10 @@ net::Server::HandlerFactory handlers(const Services& services) {
   if (services.cluster) {
     options.cluster = &services.cluster->cluster();
     options.not_ready_because = [&cluster = *services.cluster] { return cluster.not_ready_because(); };
+  } else {
+    auto ledger = std::make_shared<webhook::EmbeddedLedger>(services.store);
+    services.keep(ledger);
+    options.ledger = ledger.get();
   }
   return webhook::make_handlers(services.store, services.log, *metrics, std::move(options));
 }

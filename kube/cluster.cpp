@@ -360,6 +360,11 @@ void Cluster::each_usage(std::string_view resource, const EachUsage& tell) const
   if (found != impl_->watched.end()) found->second.intake->usage().each(tell);
 }
 
+std::optional<Resource> Cluster::resource(std::string_view name) const {
+  const auto found = impl_->watched.find(std::string(name));
+  return found == impl_->watched.end() ? std::nullopt : found->second.resource;
+}
+
 void Cluster::add_metrics(observe::Metrics& metrics) const {
   metrics.add_source([impl = impl_](observe::Scrape& scrape) { sample_status(scrape, impl->status()); });
 }

@@ -59,6 +59,9 @@ class Cluster {
   using EachUsage = std::function<void(const ObjectKey& key, std::string_view uid, std::string_view version, const policy::Usage& usage)>;
   void each_usage(std::string_view resource, const EachUsage& tell) const;
 
+  // On the kube thread: where a watched resource is served; none when it is not.
+  [[nodiscard]] std::optional<Resource> resource(std::string_view name) const;
+
   void add_metrics(observe::Metrics& metrics) const;
 
  private:

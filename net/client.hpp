@@ -38,7 +38,7 @@ struct ClientLimits {
   std::chrono::seconds pong_time_max{15};             // and nothing read for so long after it: the connection is closed
   std::chrono::seconds unacknowledged_time_max{30};   // TCP_USER_TIMEOUT
   std::chrono::milliseconds redial_delay_first{200};  // doubled with each failure in a row
-  std::chrono::milliseconds redial_delay_max{5000};
+  std::chrono::milliseconds redial_delay_max{2000};
 };
 
 struct ClientTls {

@@ -1,11 +1,14 @@
 // HTTP/1.1 as a client: one call at a time, the next when the answer was whole and both sides keep the connection. Beast's
-// parser reads the answer; chunks and lengths are its work.
+// parser reads the head of the answer.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "net/client_protocol.hpp"
+#include "net/http1_chunks.hpp"
 
 namespace portcullis::net {
 
@@ -28,13 +31,16 @@ class ClientHttp1 final : public ClientProtocol {
 
  private:
   class Reader;
-  void read();
+  enum class Body { more, whole, broken };
+  Body read_body();
   void finish(bool keep_alive);
 
   std::string authority_, peer_;
   const ClientLimits& limits_;
   ClientCall* call_ = nullptr;
   std::unique_ptr<Reader> reader_;
+  std::optional<ChunkDecoder> chunks_;  // of the present answer
+  std::uint64_t content_left_ = 0;
   std::string in_, out_;
   bool over_ = false;
 };

@@ -19,7 +19,8 @@ using Json = nlohmann::json;
 using observe::Level;
 
 constexpr std::chrono::seconds call_time_max{10};
-constexpr std::chrono::seconds soon{2};  // until there is a pair, and while something is about to change
+constexpr std::chrono::seconds soon{2};         // until there is a pair, and while something is about to change
+constexpr std::chrono::seconds absent_wait{5};  // for a webhook configuration that may come any moment: nothing is trusted before
 constexpr std::chrono::seconds failed_wait_max{60};
 constexpr int steps_max = 8;  // of one turn: the longest way from any state to rest has 4
 constexpr std::string_view merge_patch = "application/merge-patch+json";
@@ -80,9 +81,10 @@ kube::Task<std::chrono::seconds> CertificateKeeper::turn(Clock::time_point now, 
     co_return std::min(failed_wait_max, soon * (1U << (failures_ - 1)));
   }
   failures_ = 0;
-  const bool at_rest =
-      set_ && set_->next == net::PemPair{} && judge_trust(now) == Trust::settled && configurations_[0].live && configurations_[1].live;
-  if (!at_rest) co_return soon;
+  const bool settled = set_ && set_->next == net::PemPair{} && judge_trust(now) == Trust::settled;
+  if (!settled) co_return soon;
+  const bool installed = configurations_[0].live && configurations_[1].live;
+  if (!installed) co_return absent_wait;
   co_return std::clamp(leaf_due(*set_) - wall, std::chrono::seconds(1), options_.interval_max);
 }
 

@@ -208,6 +208,16 @@ class WebhookHandler final : public net::Handler {
     waiting_.erase(found);
   }
 
+  void note_deletion() {
+    const policy::Subject& subject = review_.subject;
+    if (!options_.ledger || subject.operation != policy::Operation::remove || subject.dry_run || !subject.subresource.empty() ||
+        decision_.verdict == policy::Verdict::deny)
+      return;
+    std::string resource(subject.resource);
+    if (!subject.resource_group.empty()) (resource += '.') += subject.resource_group;
+    options_.ledger->deleted(resource, subject.name_space, subject.name);
+  }
+
   // What `decision_` says, sent and recorded.
   void answer_validation(const Asked& asked, const policy::PolicySnapshot& snapshot, net::Response& response) {
     const auto took = Clock::now() - asked.received;
@@ -225,6 +235,7 @@ class WebhookHandler final : public net::Handler {
     }
     response.content_type = json_type;
     write_validation(review_.uid, review_.subject, decision_, snapshot.hash(), response.body);
+    note_deletion();
     metrics_.count(decision_);
     metrics_.validate_duration.observe(std::chrono::duration<double>(took).count());
     record(Door::validate, asked, snapshot, took, verdict_name(decision_.verdict), false);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <string_view>
 
 #include "base/clock.hpp"
 #include "policy/object/charge.hpp"
@@ -18,6 +19,8 @@ class Ledger {
   virtual void charge(policy::Charge charge, Deadline deadline, Done done) = 0;
   // The same question without a reservation, from what is known here and now; never waits. For dry runs and warnings.
   virtual policy::ChargeOutcome would_grant(const policy::Charge& charge) = 0;
+  // The deletion of an object was let through. A ledger that watches the cluster does not need to be told. From any thread.
+  virtual void deleted(std::string_view /*resource*/, std::string_view /*name_space*/, std::string_view /*name*/) {}
 };
 
 }  // namespace portcullis::webhook

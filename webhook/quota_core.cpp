@@ -64,6 +64,7 @@ void QuotaCore::observe(UsageView view, const std::vector<SeenObject>& seen) {
 void QuotaCore::obstacle(Obstacle why) { obstacle_ = std::move(why); }
 
 void QuotaCore::wrote(WriteResult result, std::optional<TenantQuota> after, Deadline now) {
+  if (writing_ != Writing::sent) return;
   if (result == WriteResult::applied && !after) result = WriteResult::unknown;
   switch (result) {
     case WriteResult::applied:

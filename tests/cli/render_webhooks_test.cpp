@@ -138,10 +138,9 @@ TEST_CASE("only what loaded rules judge is sent", "[cli][render]") {
 }
 
 TEST_CASE("budgets are asked for what may use them", "[cli][render]") {
-  const std::string acme =
-      document("Tenant", "acme",
-               "{tier: 1, timeZone: Europe/Zurich, budget: {count/widgets.example.org: '2', secrets: '3', configmaps: '4'},"
-               " namespaces: [{name: acme-prod, environment: production, tenancy: dedicated}]}");
+  const std::string acme = document("Tenant", "acme",
+                                    "{tier: 1, timeZone: Europe/Zurich, budget: {count/widgets.example.org: '2', configmaps: '4'},"
+                                    " namespaces: [{name: acme-prod, environment: production, tenancy: dedicated}]}");
   const auto set = documents(acme + policy_of("{match: {kinds: [Pod, ConfigMap]}, rules: [{id: tenant-budget}]}"));
   const Json configuration = validating_configuration(set, {});
   CHECK(sent(configuration, tier_entry(1)) == "configmaps CREATE; pods CREATE,UPDATE; pods/resize UPDATE; widgets CREATE");

@@ -119,13 +119,13 @@ TEST_CASE("amounts are whole base units, rounded up", "[policy][usage]") {
 TEST_CASE("what a budget may bound", "[policy][usage]") {
   for (const char* name : {"pods", "cpu", "requests.cpu", "limits.memory", "requests.storage", "services.nodeports", "count/pods",
                            "count/widgets.example.com", "hugepages-2Mi", "requests.hugepages-1Gi", "requests.nvidia.com/gpu",
-                           "gold.storageclass.storage.k8s.io/requests.storage", "resourcequotas", "secrets"}) {
+                           "gold.storageclass.storage.k8s.io/requests.storage", "resourcequotas", "configmaps"}) {
     CAPTURE(name);
     CHECK(budget_resource_refusal(name) == "");
   }
   for (const char* name : {"", "pod", "storage", "requests.pods", "limits.storage", "count/", "count/Deployments", "nvidia.com/gpu",
                            "hugepages-", "gold.storageclass.storage.k8s.io/pods", ".storageclass.storage.k8s.io/requests.storage", "a/b/c",
-                           "requests.kubernetes.io/x", "limits.nvidia.com/gpu"}) {
+                           "requests.kubernetes.io/x", "limits.nvidia.com/gpu", "secrets", "count/secrets"}) {
     CAPTURE(name);
     CHECK(budget_resource_refusal(name) != "");
   }

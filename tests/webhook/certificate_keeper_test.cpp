@@ -2,6 +2,8 @@
 #include "webhook/certificate_keeper.hpp"
 
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <memory>
 
 #include "net/certificate_authority.hpp"
@@ -263,4 +265,23 @@ TEST_CASE("a live configuration as the keeper sees it", "[webhook][certificates]
   CHECK(read->others.size() == 3);
   CHECK(ca_bundle_patch(*read, "QQ==") ==
         R"({"metadata":{"resourceVersion":"7"},"webhooks":[{"clientConfig":{"caBundle":"QQ=="},"name":"a"}]})");
+}
+
+TEST_CASE("the keeper's metrics have their rows in docs/metrics.md", "[webhook][certificates][docs]") {
+  World world;
+  world.install();
+  Replica replica(world.cluster);
+  world.settle(replica);
+  observe::Metrics metrics;
+  metrics.add_source([&](observe::Scrape& scrape) { replica.keeper.expose(scrape); });
+  const std::string page = metrics.expose();
+  CHECK(page.find("portcullis_certificates_renewals_total{part=\"leaf\"} 1\n") != std::string::npos);
+  CHECK(page.find("portcullis_certificates_ca_bundle_patches_total 2\n") != std::string::npos);
+  std::ifstream file(PORTCULLIS_SOURCE_DIR "/docs/metrics.md");
+  const std::string docs{std::istreambuf_iterator<char>(file), {}};
+  for (std::size_t at = 0; (at = page.find("# TYPE ", at)) != std::string::npos; ++at) {
+    const std::string name = page.substr(at + 7, page.find(' ', at + 7) - at - 7);
+    CAPTURE(name);
+    CHECK(docs.find("| `" + name + "` |") != std::string::npos);
+  }
 }

@@ -1,0 +1,107 @@
+#include "webhook/quota_requests.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "webhook/usage_accounts.hpp"
+
+namespace portcullis::webhook {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* quotas_path = "/apis/portcullis.dev/v1/tenantquotas/";
+constexpr const char* metadata_list = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
+
+json object_of(const Result<kube::ApiResponse>& answer) {
+  if (!answer || answer->status != 200) return {};
+  return json::parse(answer->body, nullptr, false);
+}
+
+std::string text_of(const json& object, const char* field) {
+  const auto found = object.find(field);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+}  // namespace
+
+kube::ApiRequest patch_request(const std::string& tenant, const QuotaPatch& patch, const TenantQuota& seen) {
+  kube::ApiRequest request;
+  request.method = "PATCH";
+  request.target = quotas_path + tenant + "/status?fieldManager=portcullis&fieldValidation=Strict";
+  request.body = patch_body(patch, seen);
+  request.content_type = "application/merge-patch+json";
+  request.lane = kube::ApiRequest::Lane::writes;
+  return request;
+}
+
+WriteResult patch_result(const Result<kube::ApiResponse>& answer, bool had_precondition) {
+  if (!answer) return WriteResult::unknown;
+  switch (answer->status) {
+    case 200:
+      return WriteResult::applied;
+    case 422:
+      return WriteResult::refused;
+    case 409:
+      return had_precondition ? WriteResult::not_applied : WriteResult::unknown;
+    case 400:
+    case 401:
+    case 403:
+    case 404:
+    case 413:
+    case 415:
+    case 429:
+      return WriteResult::not_applied;
+    default:
+      return WriteResult::unknown;
+  }
+}
+
+kube::ApiRequest read_request(const std::string& tenant) {
+  kube::ApiRequest request;
+  request.target = quotas_path + tenant;
+  request.lane = kube::ApiRequest::Lane::writes;
+  return request;
+}
+
+kube::ApiRequest look_request(const kube::Resource& resource, const ObjectName& object) {
+  kube::ApiRequest request;
+  request.target =
+      (resource.namespaced ? resource.path_in(object.name_space) : resource.path()) + "?fieldSelector=metadata.name%3D" + object.name;
+  request.accept = metadata_list;
+  request.lane = kube::ApiRequest::Lane::writes;
+  return request;
+}
+
+std::optional<Looked> look_result(const Result<kube::ApiResponse>& answer, std::string_view name) {
+  const json list = object_of(answer);
+  const auto items = list.is_object() ? list.find("items") : list.end();
+  if (!list.is_object() || items == list.end()) return std::nullopt;
+  if (items->is_null()) return Looked{};
+  if (!items->is_array()) return std::nullopt;
+  for (const json& item : *items) {
+    const auto metadata = item.is_object() ? item.find("metadata") : item.end();
+    if (metadata == item.end() || !metadata->is_object() || text_of(*metadata, "name") != name) continue;
+    Looked looked{.uid = text_of(*metadata, "uid"), .version = version_number(text_of(*metadata, "resourceVersion"))};
+    if (looked.uid.empty() || looked.version == 0) return std::nullopt;
+    return looked;
+  }
+  return Looked{};
+}
+
+kube::ApiRequest version_request(const kube::Resource& resource) {
+  kube::ApiRequest request;
+  request.target = resource.path() + "?limit=1";
+  request.accept = metadata_list;
+  request.lane = kube::ApiRequest::Lane::writes;
+  return request;
+}
+
+std::optional<std::uint64_t> version_result(const Result<kube::ApiResponse>& answer) {
+  const json list = object_of(answer);
+  const auto metadata = list.is_object() ? list.find("metadata") : list.end();
+  if (!list.is_object() || metadata == list.end() || !metadata->is_object()) return std::nullopt;
+  const std::uint64_t version = version_number(text_of(*metadata, "resourceVersion"));
+  return version == 0 ? std::nullopt : std::optional(version);
+}
+
+}  // namespace portcullis::webhook
