@@ -435,6 +435,8 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
   void tick() {
     look_at_usage();
     look_at_leases();
+    for (const auto& [name, tenant] : tenants)  // who waits for views to go on
+      if (!tenant.dead.empty() || !tenant.seen.empty()) touch(name);
     std::erase_if(pending_uids, [this](const auto& each) {
       const auto tenant = tenants.find(each.second);
       return tenant == tenants.end() || (!tenant->second.core.waits_for(each.first) && waiting.empty());
@@ -461,7 +463,8 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
 
   void look_at_leases() {
     const Clock::time_point now = Clock::now();
-    if (!leases.synced() || now - leases.progress() > lease_view_age_max + options.usage_age_max) return;
+    // Our own renewals show that the watch goes on.
+    if (!leases.synced() || now - leases.silent_since(std::string(lease_prefix) + key) > lease_view_age_max) return;
     const auto spread =
         std::chrono::duration_cast<Clock::duration>(reclaim_spread) * static_cast<int>(std::hash<std::string>{}(key) % 100) / 100;
     const Clock::duration lapse = std::chrono::duration_cast<Clock::duration>(options.lease_duration) * 11 / 10;
