@@ -125,8 +125,7 @@ std::function<ExitCode(Streams&)> declare(CLI::App& app) {
         return instant ? std::string() : instant.error().what;
       })
       ->type_name("INSTANT");
-  with_environment(
-      app.add_option("--facts", options->facts, "file or directory of what the cluster holds besides; repeatable"))
+  with_environment(app.add_option("--facts", options->facts, "file or directory of what the cluster holds besides; repeatable"))
       ->allow_extra_args(false)
       ->type_name("FILE");
   with_environment(app.add_option("--fail-on", options->fail_on, "exit 1 on deny (default), on warn too, or never"))

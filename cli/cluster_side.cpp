@@ -101,6 +101,7 @@ void ClusterSide::add_metrics(observe::Metrics& metrics) const {
 }
 
 void ClusterSide::stop() {
+  for (const auto& work : std::exchange(last_works_, {})) work();
   if (document_watch_) document_watch_->stop();
   if (cluster_) cluster_->stop();
   background_.stop(Clock::now() + stop_time_max);

@@ -4,7 +4,7 @@
 
 #include <chrono>
 #include <condition_variable>
-#include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -43,6 +43,9 @@ class ClusterSide {
   // Why reviews cannot be judged yet: facts that were never had or are too old; "" when they can.
   [[nodiscard]] std::string not_ready_because() const;
   void add_metrics(observe::Metrics& metrics) const;
+  [[nodiscard]] std::chrono::seconds facts_age_max() const { return facts_age_max_; }
+  // What still needs the cluster when it ends: done first, in the order given, once.
+  void before_stop(std::function<void()> work) { last_works_.push_back(std::move(work)); }
   // Ends every task; nothing is watched any more.
   void stop();
 
@@ -56,6 +59,7 @@ class ClusterSide {
   std::unique_ptr<kube::Cluster> cluster_;
   std::unique_ptr<kube::DocumentWatch> document_watch_;
 
+  std::vector<std::function<void()>> last_works_;
   std::mutex mutex_;
   std::condition_variable documents_came_;
   std::unique_ptr<config::Store> first_;  // until somebody takes it

@@ -1,5 +1,6 @@
 // portcullis webhook: the API server's door.
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <memory>
 
 #include "base/text.hpp"
@@ -10,12 +11,14 @@
 #include "policy/document/formats.hpp"
 #include "webhook/embedded_ledger.hpp"
 #include "webhook/handler.hpp"
+#include "webhook/quota_ledger.hpp"
 
 namespace portcullis::cli {
 namespace {
 
 constexpr std::size_t streams_max = 100;  // the API server opens several connections of its own accord
 
+constexpr std::chrono::seconds ledger_stop_time_max{2};  // of what is left of the pod's grace once requests have ended
 constexpr std::string_view default_name_space = "portcullis-system";
 
 struct WebhookCommand {
@@ -24,14 +27,30 @@ struct WebhookCommand {
   std::string kubeconfig, name_space, facts_age = "PT150S";
 };
 
-net::Server::HandlerFactory handlers(const Services& services) {
+net::Server::HandlerFactory handlers(const Services& services, const std::string& name_space) {
   auto metrics = std::make_shared<webhook::WebhookMetrics>();
   services.keep(metrics);
   services.metrics.add_source([&counts = *metrics](observe::Scrape& scrape) { counts.expose(scrape); });
   webhook::WebhookOptions options;
   if (services.cluster) {
-    options.cluster = &services.cluster->cluster();
-    options.not_ready_because = [&cluster = *services.cluster] { return cluster.not_ready_because(); };
+    ClusterSide& cluster = *services.cluster;
+    webhook::QuotaLedgerOptions quota_options;
+    quota_options.name_space = name_space;
+    quota_options.replica = process_environment("HOSTNAME");
+    quota_options.usage_age_max = cluster.facts_age_max();
+    auto ledger =
+        std::make_shared<webhook::QuotaLedger>(cluster.background(), cluster.api(), cluster.cluster(), services.store, quota_options);
+    ledger->add_metrics(services.metrics);
+    ledger->start();
+    services.keep(ledger);
+    cluster.before_stop([ledger] { ledger->stop(Clock::now() + ledger_stop_time_max); });
+    options.ledger = ledger.get();
+    options.cluster = &cluster.cluster();
+    options.not_ready_because = [&cluster, ledger] {
+      const std::string why = cluster.not_ready_because();
+      return why.empty() ? ledger->not_ready_because() : why;
+    };
+    services.readiness.require([ledger] { return ledger->not_ready_because(); });
   } else {
     auto ledger = std::make_shared<webhook::EmbeddedLedger>(services.store);
     services.keep(ledger);
@@ -60,16 +79,19 @@ ExitCode run(const WebhookCommand& command, Streams& streams) {
   };
   const auto config = cluster_of_door(command.kubeconfig);
   if (!config) return refuse(config.error().message());
-  Door door{.name = "webhook", .needs_guard_policy = false, .streams_max = streams_max, .keep_certificate = {}, .handlers = handlers};
+  std::string name_space = command.name_space;
+  if (name_space.empty() && *config) name_space = (*config)->name_space;
+  if (name_space.empty()) name_space = default_name_space;
+  Door door{.name = "webhook",
+            .needs_guard_policy = false,
+            .streams_max = streams_max,
+            .keep_certificate = {},
+            .handlers = [&name_space](const Services& services) { return handlers(services, name_space); }};
   if (*config)
     door.connect = [&config = **config, age = *policy::parse_duration(command.facts_age)] { return ClusterSide::connect(config, age); };
   if (command.serve.tls_cert.empty() && command.serve.tls_key.empty()) {
     if (!*config) return refuse("--tls-cert is required outside of a cluster, and --tls-key: the API server speaks TLS only");
-    const std::string& name_space = (*config)->name_space;
-    door.keep_certificate = certificate_keeping(command.keeping, **config,
-                                                !command.name_space.empty() ? command.name_space
-                                                : !name_space.empty()       ? name_space
-                                                                            : std::string(default_name_space));
+    door.keep_certificate = certificate_keeping(command.keeping, **config, name_space);
   }
   return serve(door, command.serve, streams);
 }

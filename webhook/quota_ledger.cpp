@@ -14,7 +14,7 @@
 #include "kube/leases.hpp"
 #include "kube/reflector_task.hpp"
 #include "observe/log.hpp"
-#include "policy/budget.hpp"
+#include "policy/document/budget.hpp"
 #include "policy/object/to_json.hpp"
 #include "webhook/quota_metrics.hpp"
 #include "webhook/quota_requests.hpp"

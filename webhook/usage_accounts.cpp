@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "policy/budget.hpp"
+#include "policy/document/budget.hpp"
 
 namespace portcullis::webhook {
 namespace {

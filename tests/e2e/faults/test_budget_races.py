@@ -86,6 +86,24 @@ def test_a_replica_killed_in_the_middle(budgets, figure):
     assert witness.stop()["most"] <= HARD
 
 
+def test_a_replica_stopped_and_woken_long_after(budgets, figure):
+    """A zombie: its lease is over and its share is reclaimed; what it answers when it wakes changes nothing."""
+    witness = budgets.witness()
+    load = budgets.race()
+    wait.until(lambda: budgets.stored() > HARD * 0.2, 60, "a fifth of the creates", poll=0.01)
+    sleeper = budgets.gate.pods[0]
+    sleeper.process.send_signal(signal.SIGSTOP)
+    try:
+        judge(budgets, load.result(), witness, figure, "one of three stopped")
+        witness = budgets.witness()
+        fill(budgets, figure)
+    finally:
+        sleeper.process.send_signal(signal.SIGCONT)
+    wait.until(lambda: sleeper.ready, 60, "the sleeper again")
+    more = budgets.race(n=200, c=50).result()
+    assert witness.stop()["most"] <= HARD and more.count(201) == 0, more.other_than(403)
+
+
 def test_etcd_paused_for_five_seconds(budgets, new_cluster, figure):
     witness = budgets.witness()
     load = budgets.race()

@@ -109,7 +109,7 @@ class Gate:
             for kind in DOCUMENT_KINDS:
                 for each in self._objects():
                     if each["kind"] == kind:
-                        cluster.kubectl("apply", "-f", "-", text=json.dumps(each))
+                        cluster.kubectl("apply", "-f", "-", text=json.dumps(each, default=lambda moment: moment.isoformat()))
 
     def configurations(self):
         """The webhook configurations that the program renders from the documents, with the caBundle where it is ours to give."""
