@@ -45,7 +45,7 @@ const std::vector<Scenario> scenarios{
     {"a write comes late", {{"pods", 1}}, two, {.timeouts = 1}},
     {"objects that never come", {{"pods", 1}}, two, {.fails = 1, .passes = 1}},
     {"a delete", {{"pods", 1}}, two, {.deletes = 1, .passes = 1}},
-    {"a replica dies", {{"pods", 1}}, two, {.crashes = 1, .passes = 1, .bookmarks = 1}},
+    {"a replica dies", {{"pods", 1}}, two, {.crashes = 1, .passes = 1}},
     {"a replica comes back", {{"pods", 1}}, two, {.crashes = 1, .restarts = 1, .passes = 1}},
     {"a replica sleeps", {{"pods", 1}}, two, {.pauses = 1, .passes = 1}},
     {"one name twice", {{"pods", 2}}, {create("x", 1, "web"), create("y", 2, "web")}, {.deletes = 1}},
@@ -92,7 +92,7 @@ Faults reuse_key() {
   return faults;
 }
 
-const Budget a_death{.crashes = 1, .passes = 1, .bookmarks = 1};
+const Budget a_death{.crashes = 1, .passes = 1};
 const std::vector<Mutant> mutants{
     {"no guard in the API server", without(nullptr, &Guard::no_grant_beyond_hard), {"", {{"pods", 2}}, three, {}}},
     {"a net hold", late(without(&Safeguards::counters)), {"", {{"pods", 2}}, three, {}}},

@@ -386,7 +386,11 @@ void World::take(const Step& step) {
     case Kind::list: {
       of(step.a).wants_list = false;
       Amounts versions;
-      for (const auto& [dimension, hard] : quota_.hard) versions[dimension] = static_cast<std::int64_t>(revision_);
+      for (const auto& [dimension, hard] : quota_.hard) {
+        std::int64_t& newest = versions[dimension];
+        for (const auto& [uid, object] : objects_)
+          if (object.name.resource == resource_of(dimension)) newest = std::max(newest, static_cast<std::int64_t>(object.version));
+      }
       of(step.a).core->listed(std::move(versions));
       return act(step.a);
     }
