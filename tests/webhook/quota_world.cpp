@@ -488,7 +488,9 @@ void World::take(const Step& step) {
       if (!of(step.a).patch && of(step.a).core->text(now_).find(" sent ") != std::string::npos) {
         of(step.a).core->wrote(WriteResult::unknown, std::nullopt, now_);
       }
-      return act(step.a);
+      // What lies in its socket comes before its timers.
+      if (!of(step.a).result) act(step.a);
+      return;
     case Kind::renew:
       of(step.a).lapsed = of(step.a).long_gone = false;
       of(step.a).core->obstacle("");
