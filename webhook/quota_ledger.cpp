@@ -16,6 +16,7 @@
 #include "observe/log.hpp"
 #include "policy/document/budget.hpp"
 #include "policy/object/to_json.hpp"
+#include "policy/rule/rule.hpp"
 #include "webhook/quota_metrics.hpp"
 #include "webhook/quota_requests.hpp"
 #include "webhook/usage_accounts.hpp"
@@ -32,6 +33,8 @@ constexpr milliseconds publish_spacing{100};
 constexpr seconds request_time_max{5};     // of one request; a write may be applied for D after it
 constexpr seconds lease_view_age_max{30};  // older leases prove nobody's death
 constexpr seconds reclaim_spread{5};       // replicas that see the same death do not all write at once
+constexpr unsigned pages_max = 10'000;
+constexpr seconds list_time_max{30};  // of one page
 constexpr std::string_view lease_prefix = "portcullis-ledger-";
 constexpr std::string_view lease_label = "portcullis.dev/lease", lease_kind = "ledger";
 constexpr std::size_t replica_name_max = 40;
@@ -69,6 +72,13 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
     QuotaCore core;
     std::vector<std::pair<std::string, SeenObject>> seen;  // with its resource, waiting for the view that has it
     std::set<std::string, std::less<>> dead, lapsed;
+  };
+  // A whole list of a resource: the newest version among its objects. None: it failed.
+  struct Newest {
+    std::optional<std::uint64_t> version;
+    Clock::time_point since{};
+    bool under_way = false;
+    net::Event done;
   };
   struct Waiting {
     Done done;
@@ -122,8 +132,9 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
   std::uint64_t last_ticket = 0;
   std::set<std::string, std::less<>> dirty;
   net::Event wake;
+  std::map<std::string, Newest> newest;  // by resource
   std::string usage_trouble = "usage is not known yet";
-  bool quotas_synced = false, running = false, stopping = false, standings_dirty = true;
+  bool quotas_synced = false, watching = false, running = false, stopping = false, standings_dirty = true;
   Deadline standings_due{};
 
   // Shared.
@@ -136,6 +147,25 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
   QuotaMetrics metrics;
 
   // --- what comes in ---
+
+  // Budgets that a rule charges: without one nothing is watched and no lease is held.
+  [[nodiscard]] bool is_needed() const {
+    if (accounts.accounts().empty()) return false;
+    const auto& policies = accounts.documents()->documents().policies;
+    return std::any_of(policies.begin(), policies.end(), [](const policy::Policy& each) {
+      return std::any_of(each.rules.begin(), each.rules.end(), [](const policy::PolicyRule& use) {
+        const policy::RuleInfo* rule = policy::find_rule(use.id);
+        return rule && rule->charges;
+      });
+    });
+  }
+
+  void begin_watching() {
+    if (std::exchange(watching, true)) return;
+    lease.start();
+    leases.start();
+    kube::ReflectorTask::start(background, quotas_task, shared_from_this());
+  }
 
   void adopt_documents() {
     const config::Store::Snapshot before = accounts.documents();
@@ -164,6 +194,9 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
       touch(name);
     }
     compare_all();
+    if (is_needed()) begin_watching();
+    const std::lock_guard lock(mutex);
+    trouble = is_needed() ? obstacle() : std::string();
   }
 
   Tenant& of(const std::string& name) {
@@ -400,34 +433,54 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
     self->touch(name);
   }
 
-  // A consistent version of each resource that the tenant's dimensions count.
+  // The newest version of each resource's objects, as they are now. One list serves all tenants that ask within its time.
   static net::Task<void> list(std::shared_ptr<Impl> self, std::string name) {
-    self->metrics.lists.add();
     Tenant& tenant = self->of(name);
+    const Clock::time_point asked = Clock::now();
     std::map<std::string, std::string, std::less<>> resources;
     if (const auto account = self->accounts.accounts().find(name); account != self->accounts.accounts().end())
       resources = account->second.resources;
-    std::map<std::string, std::uint64_t> versions;
+    Amounts barrier;
     bool whole = true;
-    for (const auto& [dimension, resource_name] : resources) {
-      if (versions.contains(resource_name)) continue;
-      const std::optional<kube::Resource> resource = self->cluster.resource(resource_name);
-      versions[resource_name] = 0;
-      if (!resource) continue;
-      kube::ApiRequest request = version_request(*resource);
-      const Result<kube::ApiResponse> answer = co_await self->api.call(std::move(request), Clock::now() + request_time_max);
-      const std::optional<std::uint64_t> version = version_result(answer);
-      if (version) versions[resource_name] = *version;
-      whole = whole && version.has_value();
+    for (const auto& [dimension, resource] : resources) {
+      const std::optional<std::uint64_t> newest = co_await newest_of(self, resource, asked);
+      whole = whole && newest.has_value();
+      if (newest) barrier[dimension] = static_cast<std::int64_t>(*newest);
     }
     if (whole) {
-      Amounts barrier;
-      for (const auto& [dimension, resource_name] : resources) barrier[dimension] = static_cast<std::int64_t>(versions[resource_name]);
       tenant.core.listed(std::move(barrier));
     } else {
       tenant.core.list_failed(Clock::now());
     }
     self->touch(name);
+  }
+
+  static net::Task<std::optional<std::uint64_t>> newest_of(std::shared_ptr<Impl> self, std::string resource_name, Clock::time_point since) {
+    Newest& known = self->newest[resource_name];
+    while (known.under_way) {
+      const bool told = co_await known.done.wait(Clock::now() + seconds(60));
+      if (!told) co_return std::nullopt;
+    }
+    if (known.version && known.since >= since) co_return known.version;
+    const std::optional<kube::Resource> resource = self->cluster.resource(resource_name);
+    known.since = Clock::now();
+    known.version = 0;
+    if (!resource) co_return known.version;  // not served: there is nothing
+    known.under_way = true;
+    std::string from;
+    for (unsigned page = 0; page < pages_max && known.version; ++page) {
+      self->metrics.lists.add();
+      kube::ApiRequest request = list_request(*resource, from);
+      const Result<kube::ApiResponse> answer = co_await self->api.call(std::move(request), Clock::now() + list_time_max);
+      const std::optional<ListedPage> listed = list_result(answer);
+      known.version = listed ? std::optional(std::max(*known.version, listed->newest)) : std::nullopt;
+      from = listed ? listed->next : std::string();
+      if (from.empty()) break;
+    }
+    if (!from.empty()) known.version = std::nullopt;
+    known.under_way = false;
+    known.done.notify();
+    co_return known.version;
   }
 
   // --- once a second ---
@@ -442,7 +495,7 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
       return tenant == tenants.end() || (!tenant->second.core.waits_for(each.first) && waiting.empty());
     });
     const std::lock_guard lock(mutex);
-    trouble = obstacle();
+    trouble = is_needed() ? obstacle() : std::string();
   }
 
   void look_at_usage() {
@@ -569,15 +622,12 @@ QuotaLedger::QuotaLedger(net::Background& background, kube::Api& api, kube::Clus
 QuotaLedger::~QuotaLedger() = default;
 
 void QuotaLedger::start() {
-  impl_->lease.start();
-  impl_->leases.start();
   impl_->background.post([impl = impl_] {
     impl->running = true;
     impl->adopt_documents();
     impl->background.spawn("quota_ledger", [impl] { return Impl::run(impl); });
   });
   impl_->cluster.observe(*impl_);
-  kube::ReflectorTask::start(impl_->background, impl_->quotas_task, impl_);
   impl_->store.on_reload([weak = std::weak_ptr<Impl>(impl_)](const config::Store::Snapshot&, const policy::DocumentErrors&) {
     const std::shared_ptr<Impl> impl = weak.lock();
     if (!impl) return;
@@ -607,7 +657,10 @@ bool QuotaLedger::stop(Deadline deadline) {
       const std::lock_guard lock(impl->mutex);
       impl->is_stopped = false;
     }
-    impl->background.spawn("quota_lease", [impl] { return Impl::release(impl); });
+    if (impl->watching) return impl->background.spawn("quota_lease", [impl] { return Impl::release(impl); });
+    const std::lock_guard lock(impl->mutex);
+    impl->is_stopped = true;
+    impl->ended.notify_all();
   });
   // The lease goes at last: what could not be released is reclaimed by the others once it has been silent long enough.
   std::unique_lock lock(impl_->mutex);
