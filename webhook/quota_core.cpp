@@ -127,9 +127,9 @@ void QuotaCore::look_failed(Deadline now) {
   look_after_ = now + times_.retry_max;
 }
 
-void QuotaCore::listed(Amounts versions) {
+void QuotaCore::listed(Amounts newest) {
   listing_ = false;
-  barrier_ = std::move(versions);
+  barrier_ = std::move(newest);
 }
 
 void QuotaCore::list_failed(Deadline now) {

@@ -84,7 +84,8 @@ struct QuotaActions {
   std::optional<QuotaPatch> patch;  // answer by wrote()
   bool read = false;                // GET of the TenantQuota, quorum; answer by read() or read_failed()
   std::optional<ObjectName> look;   // GET of an object, quorum; answer by looked() or look_failed()
-  bool list_versions = false;       // a consistent version for each dimension's resource; answer by listed() or list_failed()
+  bool list_versions =
+      false;  // the newest version among the objects of each dimension, of a consistent list; answer by listed() or list_failed()
 };
 
 class QuotaCore {
@@ -106,7 +107,7 @@ class QuotaCore {
   void read_failed(Deadline now);
   void looked(std::string_view uid, std::uint64_t version, Deadline now);  // "" when there is no such object
   void look_failed(Deadline now);
-  void listed(Amounts versions);
+  void listed(Amounts newest);
   void list_failed(Deadline now);
 
   // Keys of replicas whose lease ended: long enough ago that nothing of theirs can be stored any more, or just so.

@@ -16,6 +16,7 @@
 #include "observe/log.hpp"
 #include "policy/document/budget.hpp"
 #include "policy/object/to_json.hpp"
+#include "policy/rule/rule.hpp"
 #include "webhook/quota_metrics.hpp"
 #include "webhook/quota_requests.hpp"
 #include "webhook/usage_accounts.hpp"
@@ -32,6 +33,8 @@ constexpr milliseconds publish_spacing{100};
 constexpr seconds request_time_max{5};     // of one request; a write may be applied for D after it
 constexpr seconds lease_view_age_max{30};  // older leases prove nobody's death
 constexpr seconds reclaim_spread{5};       // replicas that see the same death do not all write at once
+constexpr unsigned pages_max = 10'000;
+constexpr seconds list_time_max{30};  // of one page
 constexpr std::string_view lease_prefix = "portcullis-ledger-";
 constexpr std::string_view lease_label = "portcullis.dev/lease", lease_kind = "ledger";
 constexpr std::size_t replica_name_max = 40;
@@ -55,6 +58,16 @@ std::string new_key(const std::string& replica) {
   return (key.empty() ? std::string("replica") : key) + "-" + nonce();
 }
 
+// Kinds that every API server has. Where one says 404 to them, it is no API server that spoke, and "there are none" is no answer;
+// a CRD may go, and its objects go with it.
+bool is_built_in(std::string_view resource) {
+  const std::size_t dot = resource.find('.');
+  const std::string_view group = dot == std::string_view::npos ? std::string_view() : resource.substr(dot + 1);
+  return group.find('.') == std::string_view::npos || group == "networking.k8s.io";
+}
+
+std::string not_served_text(std::string_view resource) { return "the API server says that it does not know " + std::string(resource); }
+
 }  // namespace
 
 struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>, kube::UsageObserver, kube::Sink {
@@ -63,10 +76,23 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
     QuotaCore core;
     std::vector<std::pair<std::string, SeenObject>> seen;  // with its resource, waiting for the view that has it
     std::set<std::string, std::less<>> dead, lapsed;
+    std::map<std::string, Clock::time_point, std::less<>> met;  // the others' keys, since when we have known them
+  };
+  // A whole list of a resource: the newest version among its objects. None: it failed.
+  struct Newest {
+    std::optional<std::uint64_t> version;
+    Clock::time_point since{};
+    bool under_way = false;
+    net::Event done;
   };
   struct Waiting {
     Done done;
     Clock::time_point since;
+    std::string uid;
+  };
+  struct Expected {  // an object that somebody asked for
+    std::string tenant;
+    unsigned waiting = 0;
   };
 
   Impl(net::Background& background_, kube::Api& api_, kube::Cluster& cluster_, config::Store& store_, QuotaLedgerOptions options_)
@@ -110,14 +136,15 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
   UsageAccounts accounts;
   std::map<std::string, Tenant, std::less<>> tenants;  // that have a budget, or had one
   std::map<std::string, TenantQuota, std::less<>> quotas;
-  std::set<std::string> listed;                               // names of the list under way
-  std::unordered_map<std::string, std::string> pending_uids;  // to their tenant
+  std::set<std::string> listed;  // names of the list under way
+  std::unordered_map<std::string, Expected> pending_uids;
   std::unordered_map<std::uint64_t, Waiting> waiting;
   std::uint64_t last_ticket = 0;
   std::set<std::string, std::less<>> dirty;
   net::Event wake;
+  std::map<std::string, Newest> newest;  // by resource
   std::string usage_trouble = "usage is not known yet";
-  bool quotas_synced = false, running = false, stopping = false, standings_dirty = true;
+  bool quotas_synced = false, watching = false, running = false, stopping = false, standings_dirty = true;
   Deadline standings_due{};
 
   // Shared.
@@ -130,6 +157,25 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
   QuotaMetrics metrics;
 
   // --- what comes in ---
+
+  // Budgets that a rule charges: without one nothing is watched and no lease is held.
+  [[nodiscard]] bool is_needed() const {
+    if (accounts.accounts().empty()) return false;
+    const auto& policies = accounts.documents()->documents().policies;
+    return std::any_of(policies.begin(), policies.end(), [](const policy::Policy& each) {
+      return std::any_of(each.rules.begin(), each.rules.end(), [](const policy::PolicyRule& use) {
+        const policy::RuleInfo* rule = policy::find_rule(use.id);
+        return rule && rule->charges;
+      });
+    });
+  }
+
+  void begin_watching() {
+    if (std::exchange(watching, true)) return;
+    lease.start();
+    leases.start();
+    kube::ReflectorTask::start(background, quotas_task, shared_from_this());
+  }
 
   void adopt_documents() {
     const config::Store::Snapshot before = accounts.documents();
@@ -158,6 +204,9 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
       touch(name);
     }
     compare_all();
+    if (is_needed()) begin_watching();
+    const std::lock_guard lock(mutex);
+    trouble = is_needed() ? obstacle() : std::string();
   }
 
   Tenant& of(const std::string& name) {
@@ -176,14 +225,15 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
     if (!tenant.empty()) touch(tenant);
     const auto pending = pending_uids.find(std::string(change.uid));
     if (pending == pending_uids.end()) return;
-    const auto of_whom = tenants.find(pending->second);
+    const auto of_whom = tenants.find(pending->second.tenant);
     if (of_whom == tenants.end()) return;
     of_whom->second.seen.push_back({std::string(change.resource), {std::string(change.uid), version_number(change.version)}});
-    touch(pending->second);
+    touch(pending->second.tenant);
   }
   void on_progress(std::string_view resource, std::string_view version) override { accounts.progress(resource, version); }
   void on_replaced(std::string_view resource, std::string_view version) override {
     accounts.progress(resource, version);
+    if (version.empty() && is_built_in(resource)) usage_trouble = not_served_text(resource);  // before anybody acts on "nothing is used"
     for (const auto& [name, tenant] : tenants) touch(name);
   }
 
@@ -278,8 +328,10 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
     if (!claim) return refuse("the documents have changed since");
     Tenant& tenant = of(asked.tenant);
     const std::uint64_t ticket = ++last_ticket;
-    pending_uids.insert_or_assign(claim->uid, asked.tenant);
-    waiting.emplace(ticket, Waiting{std::move(done), since});
+    Expected& expected = pending_uids[claim->uid];
+    expected.tenant = asked.tenant;
+    ++expected.waiting;
+    waiting.emplace(ticket, Waiting{std::move(done), since, claim->uid});
     tenant.core.charge(ticket, *std::move(claim), deadline, Clock::now());
     touch(asked.tenant);
   }
@@ -289,6 +341,8 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
     if (found == waiting.end()) return;
     const Waiting waiter = std::move(found->second);
     waiting.erase(found);
+    if (const auto expected = pending_uids.find(waiter.uid); expected != pending_uids.end() && expected->second.waiting > 0)
+      --expected->second.waiting;
     metrics.answered(outcome.status, std::chrono::duration<double>(Clock::now() - waiter.since).count());
     waiter.done(std::move(outcome));
   }
@@ -300,6 +354,12 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
     if (!usage_trouble.empty()) return usage_trouble;
     if (!lease.held()) return "the replica's lease is not held";
     return {};
+  }
+
+  // Whether the object may still come: a claim for it waits, or was let through.
+  [[nodiscard]] bool is_expected(const Tenant& tenant, const std::string& uid) const {
+    const auto expected = pending_uids.find(uid);
+    return (expected != pending_uids.end() && expected->second.waiting > 0) || tenant.core.waits_for(uid);
   }
 
   void act(const std::string& name, Tenant& tenant) {
@@ -315,7 +375,7 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
       });
       if (!view.rv.empty()) tenant.core.observe(std::move(view), seen);
       for (const SeenObject& object : seen)
-        if (!tenant.core.waits_for(object.uid)) pending_uids.erase(object.uid);
+        if (!is_expected(tenant, object.uid)) pending_uids.erase(object.uid);
     }
     QuotaActions actions = tenant.core.act(Clock::now());
     for (QuotaActions::Answer& each : actions.answers) answer(each.ticket, std::move(each.outcome));
@@ -381,7 +441,9 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
     Tenant& tenant = self->of(name);
     const std::optional<kube::Resource> resource = self->cluster.resource(object.resource);
     std::optional<Looked> looked;
-    if (resource) {
+    if (!self->is_counted(name, object.resource)) {
+      looked.emplace();  // no budget of the tenant bounds it any more, and no view will ever have it
+    } else if (resource) {
       kube::ApiRequest request = look_request(*resource, object);
       const Result<kube::ApiResponse> answer = co_await self->api.call(std::move(request), Clock::now() + request_time_max);
       looked = look_result(answer, object.name);
@@ -394,34 +456,60 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
     self->touch(name);
   }
 
-  // A consistent version of each resource that the tenant's dimensions count.
+  [[nodiscard]] bool is_counted(const std::string& tenant, const std::string& resource) const {
+    const auto account = accounts.accounts().find(tenant);
+    return account != accounts.accounts().end() && std::any_of(account->second.resources.begin(), account->second.resources.end(),
+                                                               [&](const auto& each) { return each.second == resource; });
+  }
+
+  // The newest version of each resource's objects, as they are now. One list serves all tenants that ask within its time.
   static net::Task<void> list(std::shared_ptr<Impl> self, std::string name) {
-    self->metrics.lists.add();
     Tenant& tenant = self->of(name);
+    const Clock::time_point asked = Clock::now();
     std::map<std::string, std::string, std::less<>> resources;
     if (const auto account = self->accounts.accounts().find(name); account != self->accounts.accounts().end())
       resources = account->second.resources;
-    std::map<std::string, std::uint64_t> versions;
+    Amounts barrier;
     bool whole = true;
-    for (const auto& [dimension, resource_name] : resources) {
-      if (versions.contains(resource_name)) continue;
-      const std::optional<kube::Resource> resource = self->cluster.resource(resource_name);
-      versions[resource_name] = 0;
-      if (!resource) continue;
-      kube::ApiRequest request = version_request(*resource);
-      const Result<kube::ApiResponse> answer = co_await self->api.call(std::move(request), Clock::now() + request_time_max);
-      const std::optional<std::uint64_t> version = version_result(answer);
-      if (version) versions[resource_name] = *version;
-      whole = whole && version.has_value();
+    for (const auto& [dimension, resource] : resources) {
+      const std::optional<std::uint64_t> newest = co_await newest_of(self, resource, asked);
+      whole = whole && newest.has_value();
+      if (newest) barrier[dimension] = static_cast<std::int64_t>(*newest);
     }
     if (whole) {
-      Amounts barrier;
-      for (const auto& [dimension, resource_name] : resources) barrier[dimension] = static_cast<std::int64_t>(versions[resource_name]);
       tenant.core.listed(std::move(barrier));
     } else {
       tenant.core.list_failed(Clock::now());
     }
     self->touch(name);
+  }
+
+  static net::Task<std::optional<std::uint64_t>> newest_of(std::shared_ptr<Impl> self, std::string resource_name, Clock::time_point since) {
+    Newest& known = self->newest[resource_name];
+    while (known.under_way) {
+      const bool told = co_await known.done.wait(Clock::now() + seconds(60));
+      if (!told) co_return std::nullopt;
+    }
+    if (known.version && known.since >= since) co_return known.version;
+    const std::optional<kube::Resource> resource = self->cluster.resource(resource_name);
+    known.since = Clock::now();
+    known.version = 0;
+    if (!resource) co_return known.version;  // not served: there is nothing
+    known.under_way = true;
+    std::string from;
+    for (unsigned page = 0; page < pages_max && known.version; ++page) {
+      self->metrics.lists.add();
+      kube::ApiRequest request = list_request(*resource, from);
+      const Result<kube::ApiResponse> answer = co_await self->api.call(std::move(request), Clock::now() + list_time_max);
+      const std::optional<ListedPage> listed = list_result(answer);
+      known.version = listed ? std::optional(std::max(*known.version, listed->newest)) : std::nullopt;
+      from = listed ? listed->next : std::string();
+      if (from.empty()) break;
+    }
+    if (!from.empty()) known.version = std::nullopt;
+    known.under_way = false;
+    known.done.notify();
+    co_return known.version;
   }
 
   // --- once a second ---
@@ -432,11 +520,11 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
     for (const auto& [name, tenant] : tenants)  // who waits for views to go on
       if (!tenant.dead.empty() || !tenant.seen.empty()) touch(name);
     std::erase_if(pending_uids, [this](const auto& each) {
-      const auto tenant = tenants.find(each.second);
-      return tenant == tenants.end() || (!tenant->second.core.waits_for(each.first) && waiting.empty());
+      const auto tenant = tenants.find(each.second.tenant);
+      return tenant == tenants.end() || !is_expected(tenant->second, each.first);
     });
     const std::lock_guard lock(mutex);
-    trouble = obstacle();
+    trouble = is_needed() ? obstacle() : std::string();
   }
 
   void look_at_usage() {
@@ -449,6 +537,7 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
     for (const kube::ResourceStatus& each : status.resources) {
       if (!counted.contains(each.resource)) continue;
       if (!each.synced) why = "usage of " + each.resource + " is not known yet";
+      if (each.synced && !each.served && is_built_in(each.resource)) why = not_served_text(each.resource);
       if (each.synced && each.served && each.age > options.usage_age_max) why = "usage of " + each.resource + " is too old";
     }
     if (std::exchange(usage_trouble, why) == why) return;
@@ -466,9 +555,13 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
     for (auto& [name, tenant] : tenants) {
       if (!tenant.core.known()) continue;
       std::set<std::string, std::less<>> dead, lapsed;
-      for (const auto& [other, hold] : tenant.core.known()->holds) {
+      const Holds& holds = tenant.core.known()->holds;
+      std::erase_if(tenant.met, [&](const auto& each) { return !holds.contains(each.first); });
+      for (const auto& [other, hold] : holds) {
         if (other == key) continue;
-        const Clock::duration silent = now - leases.silent_since(std::string(lease_prefix) + other);
+        // A replica that has just come may be seen here before its lease is: it is not silent for longer than we know of it.
+        const Clock::time_point met = tenant.met.try_emplace(other, now).first->second;
+        const Clock::duration silent = now - std::max(met, leases.silent_since(std::string(lease_prefix) + other));
         if (silent > lapse) lapsed.insert(other);
         if (silent > death) dead.insert(other);
       }
@@ -563,15 +656,12 @@ QuotaLedger::QuotaLedger(net::Background& background, kube::Api& api, kube::Clus
 QuotaLedger::~QuotaLedger() = default;
 
 void QuotaLedger::start() {
-  impl_->lease.start();
-  impl_->leases.start();
   impl_->background.post([impl = impl_] {
     impl->running = true;
     impl->adopt_documents();
     impl->background.spawn("quota_ledger", [impl] { return Impl::run(impl); });
   });
   impl_->cluster.observe(*impl_);
-  kube::ReflectorTask::start(impl_->background, impl_->quotas_task, impl_);
   impl_->store.on_reload([weak = std::weak_ptr<Impl>(impl_)](const config::Store::Snapshot&, const policy::DocumentErrors&) {
     const std::shared_ptr<Impl> impl = weak.lock();
     if (!impl) return;
@@ -601,7 +691,10 @@ bool QuotaLedger::stop(Deadline deadline) {
       const std::lock_guard lock(impl->mutex);
       impl->is_stopped = false;
     }
-    impl->background.spawn("quota_lease", [impl] { return Impl::release(impl); });
+    if (impl->watching) return impl->background.spawn("quota_lease", [impl] { return Impl::release(impl); });
+    const std::lock_guard lock(impl->mutex);
+    impl->is_stopped = true;
+    impl->ended.notify_all();
   });
   // The lease goes at last: what could not be released is reclaimed by the others once it has been silent long enough.
   std::unique_lock lock(impl_->mutex);

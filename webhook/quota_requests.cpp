@@ -1,5 +1,6 @@
 #include "webhook/quota_requests.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "webhook/usage_accounts.hpp"
@@ -10,6 +11,7 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* quotas_path = "/apis/portcullis.dev/v1/tenantquotas/";
+constexpr unsigned page_items = 500;
 constexpr const char* metadata_list = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
 json object_of(const Result<kube::ApiResponse>& answer) {
@@ -88,20 +90,35 @@ std::optional<Looked> look_result(const Result<kube::ApiResponse>& answer, std::
   return Looked{};
 }
 
-kube::ApiRequest version_request(const kube::Resource& resource) {
+kube::ApiRequest list_request(const kube::Resource& resource, const std::string& from) {
   kube::ApiRequest request;
-  request.target = resource.path() + "?limit=1";
+  request.target = resource.path() + "?limit=" + std::to_string(page_items);
+  if (!from.empty()) request.target += "&continue=" + from;
   request.accept = metadata_list;
-  request.lane = kube::ApiRequest::Lane::writes;
+  request.gzip = true;
   return request;
 }
 
-std::optional<std::uint64_t> version_result(const Result<kube::ApiResponse>& answer) {
+std::optional<ListedPage> list_result(const Result<kube::ApiResponse>& answer) {
   const json list = object_of(answer);
-  const auto metadata = list.is_object() ? list.find("metadata") : list.end();
-  if (!list.is_object() || metadata == list.end() || !metadata->is_object()) return std::nullopt;
-  const std::uint64_t version = version_number(text_of(*metadata, "resourceVersion"));
-  return version == 0 ? std::nullopt : std::optional(version);
+  if (!list.is_object()) return std::nullopt;
+  ListedPage page;
+  if (const auto metadata = list.find("metadata"); metadata != list.end() && metadata->is_object()) {
+    page.next = text_of(*metadata, "continue");
+    // It goes into a URL as it is: the API server's tokens are base64url.
+    if (page.next.find_first_of("&#?% ") != std::string::npos) return std::nullopt;
+  }
+  const auto items = list.find("items");
+  if (items == list.end() || items->is_null()) return page;
+  if (!items->is_array()) return std::nullopt;
+  for (const json& item : *items) {
+    const auto metadata = item.is_object() ? item.find("metadata") : item.end();
+    if (metadata == item.end() || !metadata->is_object()) return std::nullopt;
+    const std::uint64_t version = version_number(text_of(*metadata, "resourceVersion"));
+    if (version == 0) return std::nullopt;
+    page.newest = std::max(page.newest, version);
+  }
+  return page;
 }
 
 }  // namespace portcullis::webhook

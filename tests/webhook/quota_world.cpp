@@ -386,7 +386,11 @@ void World::take(const Step& step) {
     case Kind::list: {
       of(step.a).wants_list = false;
       Amounts versions;
-      for (const auto& [dimension, hard] : quota_.hard) versions[dimension] = static_cast<std::int64_t>(revision_);
+      for (const auto& [dimension, hard] : quota_.hard) {
+        std::int64_t& newest = versions[dimension];
+        for (const auto& [uid, object] : objects_)
+          if (object.name.resource == resource_of(dimension)) newest = std::max(newest, static_cast<std::int64_t>(object.version));
+      }
       of(step.a).core->listed(std::move(versions));
       return act(step.a);
     }
@@ -484,7 +488,9 @@ void World::take(const Step& step) {
       if (!of(step.a).patch && of(step.a).core->text(now_).find(" sent ") != std::string::npos) {
         of(step.a).core->wrote(WriteResult::unknown, std::nullopt, now_);
       }
-      return act(step.a);
+      // What lies in its socket comes before its timers.
+      if (!of(step.a).result) act(step.a);
+      return;
     case Kind::renew:
       of(step.a).lapsed = of(step.a).long_gone = false;
       of(step.a).core->obstacle("");
