@@ -71,7 +71,9 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
     explicit Tenant(const std::string& key, const QuotaTimes& times) : core(key, times) {}
     QuotaCore core;
     std::vector<std::pair<std::string, SeenObject>> seen;  // with its resource, waiting for the view that has it
-    std::set<std::string, std::less<>> dead, lapsed;
+    QuotaCore::Dead dead;
+    std::set<std::string, std::less<>> lapsed;
+    std::map<std::string, std::pair<Amounts, Clock::time_point>, std::less<>> stood;  // others' `granted`, and since when
   };
   // A whole list of a resource: the newest version among its objects. None: it failed.
   struct Newest {
@@ -524,12 +526,19 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
     const Clock::duration death = lapse + options.answer_time_max + options.times.storing_max + spread;
     for (auto& [name, tenant] : tenants) {
       if (!tenant.core.known()) continue;
-      std::set<std::string, std::less<>> dead, lapsed;
+      QuotaCore::Dead dead;
+      std::set<std::string, std::less<>> lapsed;
+      std::erase_if(tenant.stood, [&](const auto& each) { return !tenant.core.known()->holds.contains(each.first); });
       for (const auto& [other, hold] : tenant.core.known()->holds) {
         if (other == key) continue;
+        auto& [granted, since] = tenant.stood.try_emplace(other, hold.granted, now).first->second;
+        if (granted != hold.granted) {
+          granted = hold.granted;
+          since = now;
+        }
         const Clock::duration silent = now - leases.silent_since(std::string(lease_prefix) + other);
         if (silent > lapse) lapsed.insert(other);
-        if (silent > death) dead.insert(other);
+        if (silent > death && now - since > death) dead.emplace(other, granted);
       }
       if (dead == tenant.dead && lapsed == tenant.lapsed) continue;
       tenant.dead = dead;
