@@ -58,7 +58,9 @@ Result<Json> list_objects(const ApiCall& call, const std::string& path) {
   const std::string base = path + (path.find('?') == std::string::npos ? "?" : "&") + std::string(page_limit);
   std::string next;
   for (int page = 0; page < pages_max; ++page) {
-    auto list = get_object(call, next.empty() ? base : base + "&continue=" + next);
+    std::string target = base;
+    if (!next.empty()) target.append("&continue=").append(next);
+    auto list = get_object(call, target);
     if (!list) return list;
     for (const Json& item : member(*list, {"items"})) items.push_back(item);
     next = text_member(*list, {"metadata", "continue"});

@@ -80,10 +80,12 @@ std::unique_ptr<config::Store> ClusterSide::first_documents(std::chrono::millise
 }
 
 void ClusterSide::follow(config::Store& store) {
-  store.on_reload([this](const config::Store::Snapshot& in_force, const policy::DocumentErrors& refused) {
-    if (refused.empty()) cluster_->want(wanted_of(*in_force));
+  // On the kube thread, so that of two sets in quick succession the later one is asked for last.
+  const auto want_current = [this, &store] { background_.post([this, &store] { cluster_->want(wanted_of(*store.current())); }); };
+  store.on_reload([want_current](const config::Store::Snapshot&, const policy::DocumentErrors& refused) {
+    if (refused.empty()) want_current();
   });
-  cluster_->want(wanted_of(*store.current()));
+  want_current();
   cluster_->start();
 }
 

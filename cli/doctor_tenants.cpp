@@ -218,6 +218,7 @@ Checks check_quotas(const Examination& examination) {
   }
   Checks checks;
   std::vector<std::string> missing;
+  missing.reserve(wanted.size());
   for (const auto& [tenant, quota] : wanted) missing.push_back(tenant);
   if (!missing.empty())
     checks.push_back(

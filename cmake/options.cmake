@@ -21,7 +21,8 @@ if(PORTCULLIS_SANITIZE)
     -fno-sanitize-recover=all -U_FORTIFY_SOURCE)
   target_link_options(portcullis_options INTERFACE -fsanitize=${PORTCULLIS_SANITIZE})
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    target_compile_options(portcullis_options INTERFACE -Wno-maybe-uninitialized)  # g++ 12 finds one in its own <regex> then
+    target_compile_options(portcullis_options INTERFACE -Wno-maybe-uninitialized  # g++ 12 finds one in its own <regex> then,
+      -Wno-mismatched-new-delete)  # and takes the frames of Asio's coroutines for allocated otherwise
   elseif(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
     target_compile_options(portcullis_options INTERFACE -fno-sanitize=function)  # clang 14 cannot place its data beside a coroutine
   endif()

@@ -36,7 +36,7 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
   };
 
   Impl(net::Background& background_, Api& api_, ClusterOptions options_)
-      : background(background_), api(api_), options(std::move(options_)), random(options.seed ? options.seed : std::random_device{}()) {
+      : background(background_), api(api_), options(options_), random(options.seed ? options.seed : std::random_device{}()) {
     snapshot = std::make_shared<const ClusterSnapshot>(options.facts_age_max);
   }
 
@@ -290,8 +290,7 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
   }
 };
 
-Cluster::Cluster(net::Background& background, Api& api, ClusterOptions options)
-    : impl_(std::make_shared<Impl>(background, api, std::move(options))) {}
+Cluster::Cluster(net::Background& background, Api& api, ClusterOptions options) : impl_(std::make_shared<Impl>(background, api, options)) {}
 Cluster::~Cluster() = default;
 
 void Cluster::want(Wanted wanted) {
@@ -312,9 +311,10 @@ void Cluster::observe(UsageObserver& observer) {
     impl->observers.push_back(&observer);
     for (const auto& [name, each] : impl->watched) {
       if (!each.intake->roles().counted) continue;
-      each.intake->usage().each([&](const ObjectKey& key, std::string_view uid, std::string_view version, const policy::Usage& usage) {
-        observer.on_object({name, key, uid, version, &usage, nullptr});
-      });
+      each.intake->usage().each(
+          [&observer, &name = name](const ObjectKey& key, std::string_view uid, std::string_view version, const policy::Usage& usage) {
+            observer.on_object({name, key, uid, version, &usage, nullptr});
+          });
       if (!each.intake->counted()) continue;
       const std::string version = each.task ? each.task->reflector().version() : "";
       observer.on_replaced(name, version);

@@ -22,7 +22,7 @@ struct NamespaceKey {
   std::string_view name;
   [[nodiscard]] std::string_view shard_by() const { return name; }
   static NamespaceKey of(const policy::NamespaceFact& fact) { return {fact.name}; }
-  auto operator<=>(const NamespaceKey&) const = default;
+  auto operator<=>(const NamespaceKey&) const = default;  // NOLINT(modernize-use-nullptr): of the literal 0 it compares with
 };
 
 struct NamespacedKey {
@@ -31,7 +31,7 @@ struct NamespacedKey {
   [[nodiscard]] std::string_view shard_by() const { return name_space; }
   static NamespacedKey of(const policy::WorkloadFact& fact) { return {fact.name_space, fact.name}; }
   static NamespacedKey of(const policy::AutoscalerFact& fact) { return {fact.name_space, fact.name}; }
-  auto operator<=>(const NamespacedKey&) const = default;
+  auto operator<=>(const NamespacedKey&) const = default;  // NOLINT(modernize-use-nullptr): of the literal 0 it compares with
 };
 
 using NamespaceTable = Table<policy::NamespaceFact, NamespaceKey>;

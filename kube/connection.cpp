@@ -40,7 +40,7 @@ Connection::Connection(std::unique_ptr<net::Client> reads, std::unique_ptr<net::
       base_path_(config.base_path),
       user_agent_("portcullis/" + options.version) {}
 
-Result<std::unique_ptr<Connection>> Connection::open(net::Background& background, const Config& config, ConnectionOptions options) {
+Result<std::unique_ptr<Connection>> Connection::open(net::Background& background, const Config& config, const ConnectionOptions& options) {
   auto credentials = Credentials::load(config, options.ages, Clock::now());
   if (!credentials) return tl::unexpected(credentials.error());
   const net::ClientOptions peer{.host = config.host,

@@ -31,7 +31,7 @@ struct ConnectionOptions {
 class Connection final : public Api {
  public:
   // Reads what `config` names; the first request makes the first connection.
-  static Result<std::unique_ptr<Connection>> open(net::Background& background, const Config& config, ConnectionOptions options = {});
+  static Result<std::unique_ptr<Connection>> open(net::Background& background, const Config& config, const ConnectionOptions& options = {});
 
   Task<Result<ApiResponse>> call(ApiRequest request, Deadline deadline) override;
   Task<Result<StreamEnd>> stream(ApiRequest request, std::function<bool(const ApiResponse& head)> on_head,

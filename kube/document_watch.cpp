@@ -136,6 +136,7 @@ struct DocumentWatch::Impl : std::enable_shared_from_this<DocumentWatch::Impl> {
     for (const Objects& each : objects)
       for (const auto& [name, document] : each.there) set.push_back({std::string(each.kind.kind) + "/" + name, document.json});
     std::sort(set.begin(), set.end(), [](const CustomDocument& a, const CustomDocument& b) { return a.name < b.name; });
+    names.reserve(set.size());
     for (const CustomDocument& each : set) names.push_back(each.name);
     outcomes = outcomes_of(names, tell(set));
     to_write = true;

@@ -161,7 +161,9 @@ std::optional<Standing> PolicySnapshot::Impl::stand(const Subject& subject, Deci
     decision.skipped = "being deleted";
     return std::nullopt;
   }
-  if (!name.empty() && !at.tenant) find_unknown_namespace(at, subject, decision);
+  // The controller that ends a namespace writes its status and finalize: of those only the labels are judged.
+  const bool is_part = is_namespace(subject) && !subject.subresource.empty();
+  if (!name.empty() && !at.tenant && !is_part) find_unknown_namespace(at, subject, decision);
   if (is_namespace(subject)) find_namespace_tenancy(at, documents.platform, subject, decision);
   return at;
 }

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 preset=${1:?asan or tsan}
-suites=(base observe policy config net audit webhook guard)
+suites=(base observe policy config net audit kube webhook guard)
 scripts/setup.sh program test bench
 cmake --preset "$preset" > /dev/null
 targets=()

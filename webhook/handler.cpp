@@ -48,6 +48,7 @@ struct Waiting {
   std::size_t body_bytes = 0;
   Clock::time_point received;
   std::chrono::milliseconds budget{};
+  config::Store::Snapshot documents;  // that asked for the charge: the answer to it is an answer to them alone
   policy::ChargeOutcome outcome;
 };
 
@@ -75,9 +76,9 @@ class WebhookHandler final : public net::Handler {
     if (found == waiting_.end()) return say(response, 500, "internal error: nobody waits for this\n");
     const std::shared_ptr<Waiting> waiting = found->second;
     forget(found);
-    const policy::PolicySnapshot& snapshot = *reader_.snapshot();
+    const policy::PolicySnapshot& snapshot = *waiting->documents;
     const Asked asked{std::string_view(waiting->body).substr(0, waiting->body_bytes), waiting->received, waiting->budget};
-    // It could be read the first time; a Platform that changed since may see other workloads in it, no more.
+    // It could be read the first time, by the same documents.
     if (const Result<void> read = read_review(asked.body, snapshot.documents().platform.workload_kinds, options_.budget, review_); !read)
       return refuse_unread(read.error(), "", response);
     judge(snapshot, &waiting->outcome);
@@ -111,7 +112,8 @@ class WebhookHandler final : public net::Handler {
       return say(response, 405, "want POST\n");
     }
     if (!is_json(field_value(request, "content-type"))) return say(response, 415, "want Content-Type: application/json\n");
-    const policy::PolicySnapshot& snapshot = *reader_.snapshot();
+    const config::Store::Snapshot& documents = reader_.snapshot();
+    const policy::PolicySnapshot& snapshot = *documents;
     const std::chrono::milliseconds budget = answer_budget(request.query());
     const Result<void> read = read_review(request.body, snapshot.documents().platform.workload_kinds, options_.budget, review_);
     if (!read) return refuse_unread(read.error(), request.peer.text(), response);
@@ -122,7 +124,7 @@ class WebhookHandler final : public net::Handler {
     }
     const Asked asked{request.body, request.received, budget};
     if (door == Door::validate) {
-      validate(asked, snapshot, response);
+      validate(asked, documents, response);
     } else {
       mutate(asked, snapshot, response);
     }
@@ -162,16 +164,17 @@ class WebhookHandler final : public net::Handler {
     snapshot.judge(review_.subject, options_.now(), scratch_, decision_, facts, outcome);
   }
 
-  void validate(const Asked& asked, const policy::PolicySnapshot& snapshot, net::Response& response) {
+  void validate(const Asked& asked, const config::Store::Snapshot& documents, net::Response& response) {
+    const policy::PolicySnapshot& snapshot = *documents;
     if (!deny_unjudged(snapshot)) {
       judge(snapshot, nullptr);
-      if (decision_.charge && ask_ledger(asked, snapshot, response)) return;
+      if (decision_.charge && ask_ledger(asked, documents, response)) return;
     }
     answer_validation(asked, snapshot, response);
   }
 
   // True when the answer waits; else the decision holds.
-  bool ask_ledger(const Asked& asked, const policy::PolicySnapshot& snapshot, net::Response& response) {
+  bool ask_ledger(const Asked& asked, const config::Store::Snapshot& documents, net::Response& response) {
     policy::ChargeOutcome outcome;
     if (!options_.ledger) {
       outcome.why = "there is no ledger";
@@ -188,6 +191,7 @@ class WebhookHandler final : public net::Handler {
       waiting->body_bytes = asked.body.size();
       waiting->received = asked.received;
       waiting->budget = asked.budget;
+      waiting->documents = documents;
       const std::uint64_t ticket = ++last_ticket_;
       waiting_bytes_ += waiting->body_bytes;
       waiting_.emplace(ticket, waiting);
@@ -199,7 +203,7 @@ class WebhookHandler final : public net::Handler {
                               });
       return true;
     }
-    judge(snapshot, &outcome);
+    judge(*documents, &outcome);
     return false;
   }
 

@@ -58,6 +58,16 @@ std::string new_key(const std::string& replica) {
   return (key.empty() ? std::string("replica") : key) + "-" + nonce();
 }
 
+// Kinds that every API server has. Where one says 404 to them, it is no API server that spoke, and "there are none" is no answer;
+// a CRD may go, and its objects go with it.
+bool is_built_in(std::string_view resource) {
+  const std::size_t dot = resource.find('.');
+  const std::string_view group = dot == std::string_view::npos ? std::string_view() : resource.substr(dot + 1);
+  return group.find('.') == std::string_view::npos || group == "networking.k8s.io";
+}
+
+std::string not_served_text(std::string_view resource) { return "the API server says that it does not know " + std::string(resource); }
+
 policy::ChargeOutcome unavailable(std::string why) {
   policy::ChargeOutcome outcome;
   outcome.why = std::move(why);
@@ -85,6 +95,11 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
   struct Waiting {
     Done done;
     Clock::time_point since;
+    std::string uid;
+  };
+  struct Expected {  // an object that somebody asked for
+    std::string tenant;
+    unsigned waiting = 0;
   };
 
   Impl(net::Background& background_, kube::Api& api_, kube::Cluster& cluster_, config::Store& store_, QuotaLedgerOptions options_)
@@ -128,8 +143,8 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
   UsageAccounts accounts;
   std::map<std::string, Tenant, std::less<>> tenants;  // that have a budget, or had one
   std::map<std::string, TenantQuota, std::less<>> quotas;
-  std::set<std::string> listed;                               // names of the list under way
-  std::unordered_map<std::string, std::string> pending_uids;  // to their tenant
+  std::set<std::string> listed;  // names of the list under way
+  std::unordered_map<std::string, Expected> pending_uids;
   std::unordered_map<std::uint64_t, Waiting> waiting;
   std::uint64_t last_ticket = 0;
   std::set<std::string, std::less<>> dirty;
@@ -217,14 +232,15 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
     if (!tenant.empty()) touch(tenant);
     const auto pending = pending_uids.find(std::string(change.uid));
     if (pending == pending_uids.end()) return;
-    const auto of_whom = tenants.find(pending->second);
+    const auto of_whom = tenants.find(pending->second.tenant);
     if (of_whom == tenants.end()) return;
     of_whom->second.seen.push_back({std::string(change.resource), {std::string(change.uid), version_number(change.version)}});
-    touch(pending->second);
+    touch(pending->second.tenant);
   }
   void on_progress(std::string_view resource, std::string_view version) override { accounts.progress(resource, version); }
   void on_replaced(std::string_view resource, std::string_view version) override {
     accounts.progress(resource, version);
+    if (version.empty() && is_built_in(resource)) usage_trouble = not_served_text(resource);  // before anybody acts on "nothing is used"
     for (const auto& [name, tenant] : tenants) touch(name);
   }
 
@@ -319,8 +335,10 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
     if (!claim) return refuse("the documents have changed since");
     Tenant& tenant = of(asked.tenant);
     const std::uint64_t ticket = ++last_ticket;
-    pending_uids.insert_or_assign(claim->uid, asked.tenant);
-    waiting.emplace(ticket, Waiting{std::move(done), since});
+    Expected& expected = pending_uids[claim->uid];
+    expected.tenant = asked.tenant;
+    ++expected.waiting;
+    waiting.emplace(ticket, Waiting{std::move(done), since, claim->uid});
     tenant.core.charge(ticket, *std::move(claim), deadline, Clock::now());
     touch(asked.tenant);
   }
@@ -330,6 +348,8 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
     if (found == waiting.end()) return;
     const Waiting waiter = std::move(found->second);
     waiting.erase(found);
+    if (const auto expected = pending_uids.find(waiter.uid); expected != pending_uids.end() && expected->second.waiting > 0)
+      --expected->second.waiting;
     metrics.answered(outcome.status, std::chrono::duration<double>(Clock::now() - waiter.since).count());
     waiter.done(std::move(outcome));
   }
@@ -341,6 +361,12 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
     if (!usage_trouble.empty()) return usage_trouble;
     if (!lease.held()) return "the replica's lease is not held";
     return {};
+  }
+
+  // Whether the object may still come: a claim for it waits, or was let through.
+  [[nodiscard]] bool is_expected(const Tenant& tenant, const std::string& uid) const {
+    const auto expected = pending_uids.find(uid);
+    return (expected != pending_uids.end() && expected->second.waiting > 0) || tenant.core.waits_for(uid);
   }
 
   void act(const std::string& name, Tenant& tenant) {
@@ -356,7 +382,7 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
       });
       if (!view.rv.empty()) tenant.core.observe(std::move(view), seen);
       for (const SeenObject& object : seen)
-        if (!tenant.core.waits_for(object.uid)) pending_uids.erase(object.uid);
+        if (!is_expected(tenant, object.uid)) pending_uids.erase(object.uid);
     }
     QuotaActions actions = tenant.core.act(Clock::now());
     for (QuotaActions::Answer& each : actions.answers) answer(each.ticket, std::move(each.outcome));
@@ -422,7 +448,9 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
     Tenant& tenant = self->of(name);
     const std::optional<kube::Resource> resource = self->cluster.resource(object.resource);
     std::optional<Looked> looked;
-    if (resource) {
+    if (!self->is_counted(name, object.resource)) {
+      looked.emplace();  // no budget of the tenant bounds it any more, and no view will ever have it
+    } else if (resource) {
       kube::ApiRequest request = look_request(*resource, object);
       const Result<kube::ApiResponse> answer = co_await self->api.call(std::move(request), Clock::now() + request_time_max);
       looked = look_result(answer, object.name);
@@ -433,6 +461,12 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
       tenant.core.look_failed(Clock::now());
     }
     self->touch(name);
+  }
+
+  [[nodiscard]] bool is_counted(const std::string& tenant, const std::string& resource) const {
+    const auto account = accounts.accounts().find(tenant);
+    return account != accounts.accounts().end() && std::any_of(account->second.resources.begin(), account->second.resources.end(),
+                                                               [&](const auto& each) { return each.second == resource; });
   }
 
   // The newest version of each resource's objects, as they are now. One list serves all tenants that ask within its time.
@@ -493,8 +527,8 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
     for (const auto& [name, tenant] : tenants)  // who waits for views to go on
       if (!tenant.dead.empty() || !tenant.seen.empty()) touch(name);
     std::erase_if(pending_uids, [this](const auto& each) {
-      const auto tenant = tenants.find(each.second);
-      return tenant == tenants.end() || (!tenant->second.core.waits_for(each.first) && waiting.empty());
+      const auto tenant = tenants.find(each.second.tenant);
+      return tenant == tenants.end() || !is_expected(tenant->second, each.first);
     });
     const std::lock_guard lock(mutex);
     trouble = is_needed() ? obstacle() : std::string();
@@ -510,6 +544,7 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
     for (const kube::ResourceStatus& each : status.resources) {
       if (!counted.contains(each.resource)) continue;
       if (!each.synced) why = "usage of " + each.resource + " is not known yet";
+      if (each.synced && !each.served && is_built_in(each.resource)) why = not_served_text(each.resource);
       if (each.synced && each.served && each.age > options.usage_age_max) why = "usage of " + each.resource + " is too old";
     }
     if (std::exchange(usage_trouble, why) == why) return;
@@ -528,17 +563,19 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
       if (!tenant.core.known()) continue;
       QuotaCore::Dead dead;
       std::set<std::string, std::less<>> lapsed;
-      std::erase_if(tenant.stood, [&](const auto& each) { return !tenant.core.known()->holds.contains(each.first); });
-      for (const auto& [other, hold] : tenant.core.known()->holds) {
+      const Holds& holds = tenant.core.known()->holds;
+      std::erase_if(tenant.stood, [&](const auto& each) { return !holds.contains(each.first); });
+      for (const auto& [other, hold] : holds) {
         if (other == key) continue;
         auto& [granted, since] = tenant.stood.try_emplace(other, hold.granted, now).first->second;
         if (granted != hold.granted) {
           granted = hold.granted;
           since = now;
         }
-        const Clock::duration silent = now - leases.silent_since(std::string(lease_prefix) + other);
+        // Who has just come may be seen here before its lease is; and whose lease is seen late may have granted meanwhile.
+        const Clock::duration silent = now - std::max(since, leases.silent_since(std::string(lease_prefix) + other));
         if (silent > lapse) lapsed.insert(other);
-        if (silent > death && now - since > death) dead.emplace(other, granted);
+        if (silent > death) dead.emplace(other, granted);
       }
       if (dead == tenant.dead && lapsed == tenant.lapsed) continue;
       tenant.dead = dead;

@@ -4,6 +4,7 @@ import contextlib
 import datetime
 import pathlib
 import shutil
+import signal
 import sys
 
 import pytest
@@ -22,6 +23,7 @@ def pytest_configure(config):
 
 
 def pytest_sessionstart(session):
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # what was started is ended
     try:
         network.enter()  # before anything has threads
     except network.NotPermitted as wrong:

@@ -229,6 +229,21 @@ TEST_CASE("cluster-scoped objects", "[policy][engine]") {
   CHECK(of("{apiVersion: v1, kind: PersistentVolume, metadata: {name: pv, " + secret + "}}") == "deny no-inline-secret/q");
 }
 
+TEST_CASE("a namespace's status and finalize: nobody's namespace can be ended, and its labels are no way around", "[policy][engine]") {
+  const auto snapshot = compile_documents(policy_document("p", "{rules: [{id: replica-floor, with: {min: 2}}]}"));
+  const std::string plain = "{apiVersion: v1, kind: Namespace, metadata: {name: elsewhere}}";
+  const std::string claims = "{apiVersion: v1, kind: Namespace, metadata: {name: elsewhere, labels: {portcullis.dev/tenant: acme}}}";
+  for (const char* subresource : {"status", "finalize"}) {
+    World world = in("");
+    world.operation = Operation::update;
+    world.resource = "namespaces";
+    world.subresource = subresource;
+    world.old = plain;
+    CHECK(summary(judge(*snapshot, Given(plain, world).subject)) == "allow");
+    CHECK(summary(judge(*snapshot, Given(claims, world).subject)) == "deny namespace-tenancy/hoster");
+  }
+}
+
 TEST_CASE("controllers' writes are known by userInfo alone", "[policy][engine]") {
   const auto snapshot = compile_documents(policy_document("p", "{rules: [{id: replica-floor, with: {min: 2}}]}"));
   struct Case {

@@ -142,7 +142,7 @@ def test_the_watch_cut_every_second(budgets, proxies, figure):
 
 
 def test_creates_of_a_name_that_exists_leave_no_charge(budgets, figure):
-    names = [{**pod(name=f"taken-{number}"), "metadata": {"name": f"taken-{number}", "namespace": NAMESPACES[0]}} for number in range(20)]
+    names = [{**pod(), "metadata": {"name": f"taken-{number}", "namespace": NAMESPACES[0]}} for number in range(20)]
     for each in names:
         budgets.admin.create(each).ok(201)
     budgets.settled(20, 60)

@@ -29,5 +29,5 @@ while IFS="$tab" read -r source target mode; do
   if [ "$mode" = ro ]; then mount -o remount,bind,ro "$root$target"; fi
 done < "$mounts"
 mount -o remount,ro "$root"
-exec env -i /usr/sbin/chroot "$root" /usr/bin/setpriv "--reuid=$uid" "--regid=$gid" "--groups=$gid" --no-new-privs --bounding-set=-all --inh-caps=-all \
+exec env -i /usr/sbin/chroot "$root" /usr/bin/setpriv "--reuid=$uid" "--regid=$gid" "--groups=$gid" --no-new-privs --bounding-set=-all --inh-caps=-all --pdeathsig KILL \
   /usr/bin/env "$@"

@@ -96,7 +96,7 @@ class Container:
                    str(pathlib.Path(__file__).with_name("container.sh")), str(self.root), str(self.pod.kubelet.program), str(mounts), str(user), str(group),
                    *(f"{name}={value}" for name, value in env.items()), *words]
         with open(self.stdout, "ab") as out, open(self.stderr, "ab") as err:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True)
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True, preexec_fn=wait.dies_with_parent)
         self.exit_code, self.ever, self.started_at = None, True, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         self._probes()
 
@@ -237,7 +237,7 @@ class Pod:
 
     def _start(self):
         with open(self.dir / "sandbox.log", "wb") as log:
-            self.sandbox = subprocess.Popen(["unshare", "--net", "--", "sleep", "infinity"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+            self.sandbox = subprocess.Popen(["unshare", "--net", "--", "sleep", "infinity"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, preexec_fn=wait.dies_with_parent)
         own = f"/proc/{self.sandbox.pid}/comm"
         wait.until(lambda: pathlib.Path(own).read_text().strip() == "sleep", 30, "the pod's network namespace", poll=0.005)
         network.join(self.sandbox.pid, self.address, self.link)

@@ -32,7 +32,8 @@ class Load:
         servers = servers or [f"https://{network.HOST}:{cluster.api_port + number}" for number in range(len(cluster.api_servers))]
         command = [tools.tool("traffic"), "load", *_who(user), "-servers", ",".join(servers), "-path", path, "-places", ",".join(places), "-method", method,
                    "-body", file, "-n", n, "-c", c, "-rate", rate, "-seconds", seconds, "-offset", offset, "-content", content, "-timeout", timeout]
-        self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                        preexec_fn=wait.dies_with_parent)
 
     def __enter__(self):
         return self
@@ -77,7 +78,8 @@ class Witness:
     def __init__(self, user, namespaces, path="/api/v1/pods", measure="count"):
         command = [tools.tool("traffic"), "watch", *_who(user), "-server", f"https://{user.host}:{user.port}", "-path", path,
                    "-namespaces", ",".join(namespaces), "-measure", measure]
-        self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        preexec_fn=wait.dies_with_parent)
         assert self.process.stdout.readline() == "ready\n"
 
     def stop(self):
@@ -98,7 +100,8 @@ class Proxy:
                    "-upstream", f"https://{network.HOST}:{cluster.api_port + upstream}", "-ca", cluster.pki.ca, "-cert", pki / "kube-apiserver.pem",
                    "-key", pki / "kube-apiserver.key", "-protocols", protocols]
         self.log = open(cluster.dir / f"proxy-{number}.log", "wb")
-        self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log, text=True,
+                                        preexec_fn=wait.dies_with_parent)
         assert self.process.stdout.readline() == "ready\n"
         self.reset()
         cluster.closing.append(self.close)

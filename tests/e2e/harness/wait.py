@@ -1,12 +1,15 @@
 """Waiting on a condition, with a deadline; and processes that end when they are told to."""
 
 import contextlib
+import ctypes
 import signal
 import subprocess
 import time
 
 POLL_SECONDS = 0.05
 END_SECONDS_MAX = 10
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None)  # looked up before any fork
 
 
 def until(condition, seconds=30, what="the condition", poll=POLL_SECONDS):
@@ -19,6 +22,11 @@ def until(condition, seconds=30, what="the condition", poll=POLL_SECONDS):
         if time.monotonic() > deadline:
             raise AssertionError(f"{what} did not come true within {seconds} s; last: {found!r}")
         time.sleep(poll)
+
+
+def dies_with_parent():
+    """For a child before it becomes its program: killed when the thread that started it is gone, however that ended."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def end(process, seconds=END_SECONDS_MAX):
