@@ -137,8 +137,8 @@ void QuotaCore::list_failed(Deadline now) {
   list_after_ = now + times_.retry_max;
 }
 
-void QuotaCore::dead(std::set<std::string, std::less<>> keys, std::set<std::string, std::less<>> lapsed) {
-  dead_ = std::move(keys);
+void QuotaCore::dead(Dead dead, std::set<std::string, std::less<>> lapsed) {
+  dead_ = std::move(dead);
   lapsed_ = std::move(lapsed);
 }
 
@@ -170,6 +170,7 @@ void QuotaCore::conclude(bool applied, Deadline now) {
     raise_to(own_.granted, sent.hold.granted);
     raise_to(own_.released, sent.hold.released);
     if (sent.remove) removed_ = true;
+    for (const std::string& key : sent.removed) dead_.erase(key);  // who comes back must be found dead anew
     const std::string why = safe_.lease_before_answer ? obstacle_ : std::string();
     for (const Waiter& waiter : batch) {
       if (waiter.answered || !why.empty()) {

@@ -45,14 +45,15 @@ inline constexpr unsigned puzzles_max = 3;                 // then it is no race
 
 // What the proof leans on. The model check switches each off and has to find what goes wrong then; the program never does.
 struct Safeguards {
-  bool counters = true;                // granted and released are counted apart; else a net hold
-  bool publish_with_release = true;    // what is released is in the view that goes with it
-  bool compare_after_unknown = true;   // a write of unknown outcome is looked up, not taken for applied
-  bool look_before_expiry = true;      // time alone does not prove that an object did not come
-  bool pend_before_answer = true;      // let through only what is counted as pending already
-  bool newer_than_found = true;        // an update is over when a version newer than it found is seen, not any
-  bool lease_before_answer = true;     // no answer by a replica that others may take for dead
-  bool barrier_before_reclaim = true;  // a dead replica's hold goes only when the view has all it granted
+  bool counters = true;                  // granted and released are counted apart; else a net hold
+  bool publish_with_release = true;      // what is released is in the view that goes with it
+  bool compare_after_unknown = true;     // a write of unknown outcome is looked up, not taken for applied
+  bool look_before_expiry = true;        // time alone does not prove that an object did not come
+  bool pend_before_answer = true;        // let through only what is counted as pending already
+  bool newer_than_found = true;          // an update is over when a version newer than it found is seen, not any
+  bool lease_before_answer = true;       // no answer by a replica that others may take for dead
+  bool barrier_before_reclaim = true;    // a dead replica's hold goes only when the view has all it granted
+  bool unchanged_before_reclaim = true;  // and only while it is what it was when it was found dead
 };
 
 enum class WriteResult {
@@ -110,8 +111,10 @@ class QuotaCore {
   void listed(Amounts newest);
   void list_failed(Deadline now);
 
-  // Keys of replicas whose lease ended: long enough ago that nothing of theirs can be stored any more, or just so.
-  void dead(std::set<std::string, std::less<>> keys, std::set<std::string, std::less<>> lapsed);
+  // Of other replicas: keys whose lease ended and whose `granted` has stood so long that nothing of theirs can be stored any
+  // more, with what it stood at; and keys whose lease just ended.
+  using Dead = std::map<std::string, Amounts, std::less<>>;
+  void dead(Dead dead, std::set<std::string, std::less<>> lapsed);
   // No more grants; release all, leave no key where possible.
   void stop();
   [[nodiscard]] bool stopped() const;  // and nothing is left to do
@@ -176,7 +179,8 @@ class QuotaCore {
   Amounts limits_;
   std::optional<UsageView> view_;
   Obstacle obstacle_ = "not started";
-  std::set<std::string, std::less<>> dead_, lapsed_;
+  Dead dead_;
+  std::set<std::string, std::less<>> lapsed_;
   std::uint64_t changes_ = 1;  // of what decides whether a claim fits
   Deadline contact_at_{};      // when the API server last said how the budget stands
 
@@ -201,7 +205,7 @@ class QuotaCore {
   std::optional<ObjectName> looking_;
   bool listing_ = false;
   std::optional<Amounts> barrier_;
-  std::set<std::string, std::less<>> barrier_for_;
+  Dead barrier_for_;
 
   // When to do what.
   unsigned failures_ = 0, read_failures_ = 0;

@@ -133,10 +133,13 @@ std::vector<std::string> QuotaCore::reclaimable() {
     if (!view_reaches(hold.rv)) continue;
     if (holds_nothing) {
       keys.push_back(key);
-    } else if (dead_.contains(key)) {
-      if (!safe_.barrier_before_reclaim || (barrier_ && barrier_for_.contains(key) && view_reaches(*barrier_))) {
+    } else if (const auto found = dead_.find(key);
+               found != dead_.end() && (found->second == hold.granted || !safe_.unchanged_before_reclaim)) {
+      const auto listed_for = barrier_for_.find(key);
+      const bool listed = listed_for != barrier_for_.end() && listed_for->second == found->second;
+      if (!safe_.barrier_before_reclaim || (listed && barrier_ && view_reaches(*barrier_))) {
         keys.push_back(key);
-      } else if (!barrier_for_.contains(key)) {
+      } else if (!listed) {
         wants_barrier = true;
       }
     }
@@ -203,13 +206,14 @@ std::string QuotaCore::text(Deadline now) const {
                         removed_, looking_.has_value()};
   text += " flags ";
   for (const bool flag : flags) text += flag ? '1' : '0';
-  text += " from " + std::to_string(sent_from_) + " puzzles " + std::to_string(puzzles_) + " failures " + std::to_string(failures_) + "," +
-          std::to_string(read_failures_);
+  text += " from " + std::to_string(sent_from_) + " puzzles " + std::to_string(puzzles_) + " failures " +
+          std::to_string(std::min(failures_, 2U)) + "," + std::to_string(std::min(read_failures_, 2U));
   if (barrier_) put("barrier", *barrier_);
-  for (const auto& [name, keys] : {std::pair{" dead", &dead_}, std::pair{" lapsed", &lapsed_}, std::pair{" barrier_for", &barrier_for_}}) {
+  for (const auto& [name, dead] : {std::pair{" dead ", &dead_}, std::pair{" barrier_for ", &barrier_for_}}) {
     text += name;
-    for (const std::string& key : *keys) text += " " + key;
+    for (const auto& [key, granted] : *dead) put(key, granted);
   }
+  for (const std::string& key : lapsed_) text += " lapsed " + key;
   put_due("retry", retry_at_);
   put_due("read", read_at_ + times_.read_again);
   put_due("look", look_after_);

@@ -75,8 +75,9 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
     explicit Tenant(const std::string& key, const QuotaTimes& times) : core(key, times) {}
     QuotaCore core;
     std::vector<std::pair<std::string, SeenObject>> seen;  // with its resource, waiting for the view that has it
-    std::set<std::string, std::less<>> dead, lapsed;
-    std::map<std::string, Clock::time_point, std::less<>> met;  // the others' keys, since when we have known them
+    QuotaCore::Dead dead;
+    std::set<std::string, std::less<>> lapsed;
+    std::map<std::string, std::pair<Amounts, Clock::time_point>, std::less<>> stood;  // others' `granted`, and since when
   };
   // A whole list of a resource: the newest version among its objects. None: it failed.
   struct Newest {
@@ -554,16 +555,21 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
     const Clock::duration death = lapse + options.answer_time_max + options.times.storing_max + spread;
     for (auto& [name, tenant] : tenants) {
       if (!tenant.core.known()) continue;
-      std::set<std::string, std::less<>> dead, lapsed;
+      QuotaCore::Dead dead;
+      std::set<std::string, std::less<>> lapsed;
       const Holds& holds = tenant.core.known()->holds;
-      std::erase_if(tenant.met, [&](const auto& each) { return !holds.contains(each.first); });
+      std::erase_if(tenant.stood, [&](const auto& each) { return !holds.contains(each.first); });
       for (const auto& [other, hold] : holds) {
         if (other == key) continue;
-        // A replica that has just come may be seen here before its lease is: it is not silent for longer than we know of it.
-        const Clock::time_point met = tenant.met.try_emplace(other, now).first->second;
-        const Clock::duration silent = now - std::max(met, leases.silent_since(std::string(lease_prefix) + other));
+        auto& [granted, since] = tenant.stood.try_emplace(other, hold.granted, now).first->second;
+        if (granted != hold.granted) {
+          granted = hold.granted;
+          since = now;
+        }
+        // Who has just come may be seen here before its lease is; and whose lease is seen late may have granted meanwhile.
+        const Clock::duration silent = now - std::max(since, leases.silent_since(std::string(lease_prefix) + other));
         if (silent > lapse) lapsed.insert(other);
-        if (silent > death) dead.insert(other);
+        if (silent > death) dead.emplace(other, granted);
       }
       if (dead == tenant.dead && lapsed == tenant.lapsed) continue;
       tenant.dead = dead;

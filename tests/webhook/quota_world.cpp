@@ -180,13 +180,23 @@ std::size_t World::behind(int replica) const {
   return missing;
 }
 
-std::set<std::string, std::less<>> World::dead_for(int replica) const {
-  std::set<std::string, std::less<>> keys;
+Amounts World::granted_of(const std::string& key) const {
+  const auto hold = quota_.holds.find(key);
+  return hold == quota_.holds.end() ? Amounts{} : hold->second.granted;
+}
+
+// Found dead by their leases, and by what they have granted: where that has changed since, it has to stand anew.
+QuotaCore::Dead World::dead_for(int replica) const {
+  QuotaCore::Dead dead;
   for (int other = 0; other < static_cast<int>(replicas_.size()); ++other) {
-    if (other == replica) continue;
-    if ((of(other).gone || of(other).lapsed) && (of(other).long_gone || faults_.reclaim_at_once)) keys.insert(of(other).key);
+    if (other == replica || (!of(other).gone && !of(other).lapsed)) continue;
+    if (faults_.reclaim_at_once) {
+      dead.emplace(of(other).key, granted_of(of(other).key));
+    } else if (of(other).long_gone && of(other).granted_then == granted_of(of(other).key)) {
+      dead.emplace(of(other).key, of(other).granted_then);
+    }
   }
-  return keys;
+  return dead;
 }
 
 // Whether this write may still be stored.
@@ -471,6 +481,7 @@ void World::take(const Step& step) {
         ghost.key = of(step.a).key;
         ghost.gone = true;
         ghost.long_gone = of(step.a).long_gone;
+        ghost.granted_then = of(step.a).granted_then;
         replicas_.push_back(std::move(ghost));
         // A ghost never comes back.
         replicas_.back().paused = false;
@@ -501,9 +512,12 @@ void World::take(const Step& step) {
       late_.clear();
       for (int replica = 0; replica < static_cast<int>(replicas_.size()); ++replica) {
         Replica& at = of(replica);
-        if (at.gone) at.long_gone = true;
+        if (at.gone || at.paused) {
+          at.long_gone = true;
+          at.granted_then = granted_of(at.key);
+        }
         if (at.paused) {
-          at.lapsed = at.long_gone = true;
+          at.lapsed = true;
           if (at.patch && !at.result) give_up(at, false);
         } else if (at.core) {
           if (at.patch) {
@@ -659,7 +673,8 @@ std::string World::text() const {
     }
     text += std::string("\n wants ") + (at.wants_read ? "read " : "") + (at.wants_list ? "list " : "") +
             (at.wants_look ? "look " + at.wants_look->name : "");
-    for (const std::string& key : at.told_dead) text += " dead " + key;
+    for (const auto& [dead, granted] : at.told_dead) text += " dead " + dead + text_of(granted);
+    text += " then " + text_of(at.granted_then);
     if (at.core) text += "\n " + at.core->text(now_);
     text += "\n";
   }

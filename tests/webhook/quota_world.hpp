@@ -67,7 +67,8 @@ struct Replica {
   std::optional<TenantQuota> after;
   bool wants_read = false, wants_list = false;
   std::optional<ObjectName> wants_look;
-  std::set<std::string, std::less<>> told_dead;
+  Amounts granted_then;  // and what its key stood at when that began
+  QuotaCore::Dead told_dead;
 };
 
 // How often the rare may happen, so that a check ends.
@@ -140,7 +141,8 @@ class World {
   void start(int replica, std::string key);
   Replica& of(int replica) { return replicas_[static_cast<std::size_t>(replica)]; }
   const Replica& of(int replica) const { return replicas_[static_cast<std::size_t>(replica)]; }
-  std::set<std::string, std::less<>> dead_for(int replica) const;
+  QuotaCore::Dead dead_for(int replica) const;
+  Amounts granted_of(const std::string& key) const;
   std::size_t behind(int replica) const;  // events not seen
   bool potential(const Write& write) const;
   bool in_turn(std::size_t index) const;
