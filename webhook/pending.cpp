@@ -5,9 +5,8 @@
 namespace portcullis::webhook {
 
 Amounts PendingClaims::amounts(const Group& group) {
-  Amounts largest;
+  std::map<std::string_view, std::pair<std::int64_t, std::int64_t>> spans;  // lowest base, highest wanted
   for (const auto& [uid, attempts] : group) {
-    std::map<std::string_view, std::pair<std::int64_t, std::int64_t>> spans;  // lowest base, highest wanted
     for (const Attempt& attempt : attempts) {
       for (const Need& need : attempt.needs) {
         const auto [at, fresh] = spans.try_emplace(need.dimension, need.base, need.wanted);
@@ -16,12 +15,10 @@ Amounts PendingClaims::amounts(const Group& group) {
         at->second.second = std::max(at->second.second, need.wanted);
       }
     }
-    for (const auto& [dimension, span] : spans) {
-      std::int64_t& amount = largest[std::string(dimension)];
-      amount = std::max(amount, span.second - span.first);
-    }
   }
-  return largest;
+  Amounts amounts;
+  for (const auto& [dimension, span] : spans) amounts.emplace(dimension, span.second - span.first);
+  return amounts;
 }
 
 void PendingClaims::recount(const Amounts& before, const ObjectName& object) {

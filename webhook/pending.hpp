@@ -1,10 +1,10 @@
 // Writes that were let through and may still be stored: what each may add to a budget until it is seen, or is known not to
 // come. Pure; the QuotaCore owns one.
 //
-// Kept by object. Attempts at one object do not add up: those under way at once raise it from the lowest usage that one of
-// them found to the highest that one wants. Two objects of one name cannot both be stored, so a name counts as its largest.
-// An attempt is over once the object is seen at a version newer than the attempt found: the API server stores it only onto
-// that very version, so it has been stored by then or never will be.
+// Kept by name. Attempts at one object do not add up: those under way at once raise it from the lowest usage that one of them
+// found to the highest that one wants. Nor do objects of one name, of which only one is stored at a time: they are as attempts
+// at one. An attempt is over once its object is seen at a version newer than the attempt found: the API server stores it only
+// onto that very version, so it has been stored by then or never will be.
 #pragma once
 
 #include <cstdint>

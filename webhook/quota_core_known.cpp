@@ -206,7 +206,7 @@ std::string QuotaCore::text(Deadline now) const {
                         removed_, looking_.has_value()};
   text += " flags ";
   for (const bool flag : flags) text += flag ? '1' : '0';
-  text += " from " + std::to_string(sent_from_) + " puzzles " + std::to_string(puzzles_) + " failures " +
+  text += " from " + std::to_string(sent_from_) + " puzzles " + std::to_string(std::min(puzzles_, puzzles_max)) + " failures " +
           std::to_string(std::min(failures_, 2U)) + "," + std::to_string(std::min(read_failures_, 2U));
   if (barrier_) put("barrier", *barrier_);
   for (const auto& [name, dead] : {std::pair{" dead ", &dead_}, std::pair{" barrier_for ", &barrier_for_}}) {

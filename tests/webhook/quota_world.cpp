@@ -13,7 +13,7 @@ QuotaTimes instant_times(bool settles_late) {
   times.look_again = times.settle_wanted = times.settle = times.settle_far = times.read_again = times.retry = times.retry_max =
       Clock::duration{};
   times.publish = std::chrono::hours(1);
-  if (settles_late) times.settle = times.settle_far = storing * 10;
+  if (settles_late) times.settle = times.settle_far = storing * 2;
   return times;
 }
 
@@ -605,7 +605,7 @@ bool World::drain() {
 std::string World::stuck() const {
   World later = *this;
   later.budget_ = {};
-  for (int round = 0; round < 6; ++round) {
+  for (int round = 0; round < 8; ++round) {
     if (!later.drain()) return "the replicas never come to rest";
     later.budget_.passes = 1;
     later.budget_.bookmarks = 0;
