@@ -110,7 +110,6 @@ const std::vector<Mutant> mutants{
     {"an old key used again", reuse_key(), {"", {{"pods", 1}}, two, {.crashes = 1, .restarts = 1}}},
     {"answered before it is counted", without(&Safeguards::pend_before_answer), {"", {{"pods", 1}}, two, {}}},
     {"any event ends an update", without(&Safeguards::newer_than_found), {"", {{"pods", 2}}, down_and_up, {}}},
-    {"a sleeper answers", without(&Safeguards::lease_before_answer), {"", {{"pods", 1}}, two, {.pauses = 1, .passes = 1}}},
 };
 
 struct Outcome {
