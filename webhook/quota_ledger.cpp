@@ -318,7 +318,7 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
 
   // --- charges ---
 
-  void charge(policy::Charge asked, Deadline deadline, Done done, Clock::time_point since) {
+  void charge(const policy::Charge& asked, Deadline deadline, Done done, Clock::time_point since) {
     const auto refuse = [&](std::string why) {
       metrics.answered(policy::ChargeStatus::unavailable, 0);
       done(policy::unavailable(std::move(why)));
@@ -710,7 +710,7 @@ bool QuotaLedger::stop(Deadline deadline) {
 
 void QuotaLedger::charge(policy::Charge charge, Deadline deadline, Done done) {
   impl_->background.post([impl = impl_, charge = std::move(charge), deadline, done = std::move(done), since = Clock::now()]() mutable {
-    impl->charge(std::move(charge), deadline, std::move(done), since);
+    impl->charge(charge, deadline, std::move(done), since);
   });
 }
 
