@@ -44,7 +44,7 @@ Result<std::unique_ptr<ApiClient>> ApiClient::open(const ApiOptions& options) {
   client->background_ = std::make_unique<net::Background>("api");
   kube::ConnectionOptions connection_options;
   connection_options.version = version;
-  auto connection = kube::Connection::open(*client->background_, *config, std::move(connection_options));
+  auto connection = kube::Connection::open(*client->background_, *config, connection_options);
   if (!connection) return tl::unexpected(connection.error());
   client->connection_ = *std::move(connection);
   return client;

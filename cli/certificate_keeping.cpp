@@ -30,7 +30,7 @@ class Keeping {
   Result<void> start(const kube::Config& config, webhook::KeeperOptions options, net::Server& server, const Services& services) {
     kube::ConnectionOptions connection_options;
     connection_options.version = version;
-    auto connection = kube::Connection::open(background_, config, std::move(connection_options));
+    auto connection = kube::Connection::open(background_, config, connection_options);
     if (!connection) return tl::unexpected(connection.error());
     connection_ = *std::move(connection);
     auto keeper = std::make_shared<webhook::CertificateKeeper>(

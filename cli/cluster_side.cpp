@@ -33,7 +33,7 @@ Result<std::unique_ptr<ClusterSide>> ClusterSide::connect(const kube::Config& co
   std::unique_ptr<ClusterSide> side(new ClusterSide(facts_age_max));
   kube::ConnectionOptions options;
   options.version = version;
-  auto connection = kube::Connection::open(side->background_, config, std::move(options));
+  auto connection = kube::Connection::open(side->background_, config, options);
   if (!connection) return tl::unexpected(connection.error());
   side->connection_ = *std::move(connection);
   kube::ClusterOptions cluster_options;

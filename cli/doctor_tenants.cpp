@@ -238,6 +238,7 @@ Checks check_self_test(const Examination& examination) {
   if (!found) return {not_seen("self-test", "denies", found.error())};
   if (found->empty()) return {{"self-test", "denies", Verdict::warn, "no tenant has a namespace yet, so nothing can be proven", ""}};
   std::vector<const LiveNamespace*> order;
+  order.reserve(found->size());
   for (const LiveNamespace& each : *found) order.push_back(&each);
   std::stable_sort(order.begin(), order.end(), [](const auto* a, const auto* b) { return a->owner.tier < b->owner.tier; });
   if (order.size() > tried_max) order.resize(tried_max);

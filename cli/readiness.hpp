@@ -2,7 +2,9 @@
 // while the process starts, asked by probes at any time.
 #pragma once
 
+#include <atomic>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -15,6 +17,16 @@ class Readiness {
   using Question = std::function<std::string()>;
   // `reason`: why not, in a line; "" when all is well. Called on any thread, until forget().
   void require(Question reason) { add(reasons_, std::move(reason)); }
+  // As require(), until all was well once. What is lost later is each review's own affair, by its failure mode: an API server
+  // that is away must not take every replica away at once, and with them the judgements that need nothing of it.
+  void require_once(Question reason) {
+    require([reason = std::move(reason), was_well = std::make_shared<std::atomic<bool>>(false)] {
+      if (was_well->load()) return std::string();
+      std::string why = reason();
+      if (why.empty()) was_well->store(true);
+      return why;
+    });
+  }
   // `line`: for people, "" for none.
   void tell(Question line) { add(lines_, std::move(line)); }
   // What was required and told ends its life now; from here on the door is not ready.

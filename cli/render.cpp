@@ -103,6 +103,7 @@ std::function<ExitCode(Streams&)> declare_tenant_quotas(CLI::App& app) {
     if (!store) return refuse_documents(*options, store.error(), streams);
     const policy::DocumentSet& documents = (*store)->current()->documents();
     std::vector<std::string_view> names;
+    names.reserve(documents.tenants.size());
     for (const policy::Tenant& tenant : documents.tenants) names.push_back(tenant.name);
     if (!options->tenant.empty() && std::find(names.begin(), names.end(), options->tenant) == names.end()) {
       streams.err << "error: unknown tenant " << portcullis::quoted(options->tenant) << did_you_mean(options->tenant, names) << '\n';

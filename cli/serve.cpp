@@ -350,7 +350,7 @@ ExitCode serve(const Door& door, const ServeOptions& options, Streams& streams) 
   audit::add_metrics(metrics, *log);
   add_config_metrics(metrics, *store);
   if (cluster) {
-    readiness.require([&cluster = *cluster] { return cluster.not_ready_because(); });
+    readiness.require_once([&cluster = *cluster] { return cluster.not_ready_because(); });
     cluster->follow(*store);
   }
 

@@ -50,7 +50,7 @@ net::Server::HandlerFactory handlers(const Services& services, const std::string
       const std::string why = cluster.not_ready_because();
       return why.empty() ? ledger->not_ready_because() : why;
     };
-    services.readiness.require([ledger] { return ledger->not_ready_because(); });
+    services.readiness.require_once([ledger] { return ledger->not_ready_because(); });
   } else {
     auto ledger = std::make_shared<webhook::EmbeddedLedger>(services.store);
     services.keep(ledger);

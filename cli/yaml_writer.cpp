@@ -38,7 +38,7 @@ std::string scalar(const Json& value) {
   if (is_plain(text)) return text;
   const bool printable = std::all_of(text.begin(), text.end(), [](unsigned char c) { return c >= 0x20 && c < 0x7F; });
   if (!printable || text.find('"') == std::string::npos) {
-    const std::string escaped = value.dump(-1, ' ', true);
+    std::string escaped = value.dump(-1, ' ', true);
     if (!printable || escaped.find('\\') == std::string::npos) return escaped;
   }
   std::string quoted = "'";

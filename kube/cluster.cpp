@@ -15,7 +15,6 @@ namespace portcullis::kube {
 namespace {
 
 using observe::Level;
-using policy::FactKind;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
@@ -215,6 +214,7 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
     for (auto& [name, each] : watched) each.intake->expire(wall_now());
     // Counts and troubles for who asks for the status.
     std::vector<Report> next;
+    next.reserve(watched.size());
     for (const auto& [name, each] : watched) next.push_back(report_of(name, each, sight_of(each)));
     const std::lock_guard lock(mutex);
     reports = std::move(next);

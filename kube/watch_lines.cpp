@@ -60,7 +60,7 @@ Result<bool> WatchLines::feed(std::string_view bytes, const Take& take) {
     if (!found) break;
     const std::size_t end = static_cast<std::size_t>(found - bytes_.get());
     if (end - begin > line_bytes_max) break;
-    const Result<bool> went_on = line({bytes_.get() + begin, end - begin}, take);
+    Result<bool> went_on = line({bytes_.get() + begin, end - begin}, take);
     begin = end + 1;
     searched = begin;
     if (!went_on || !*went_on) {

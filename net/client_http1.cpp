@@ -93,7 +93,7 @@ std::optional<Error> ClientHttp1::feed(std::string_view bytes) {
     return Error{.kind = ErrorKind::invalid, .where = peer_, .what = "the peer speaks without being asked"};
   }
   const auto broken = [this](const std::string& why) {
-    const Error error{.kind = ErrorKind::invalid, .where = peer_, .what = "the answer is not HTTP/1.1: " + why};
+    Error error{.kind = ErrorKind::invalid, .where = peer_, .what = "the answer is not HTTP/1.1: " + why};
     if (call_->is_running()) call_->give_up(error, false);
     finish(false);
     return error;

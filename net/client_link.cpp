@@ -53,7 +53,7 @@ void judge(const std::exception_ptr& escaped) {
 
 }  // namespace
 
-ClientLink::ClientLink(asio::any_io_executor executor, const ClientLimits& limits)
+ClientLink::ClientLink(const asio::any_io_executor& executor, const ClientLimits& limits)
     : limits_(limits), resolver_(executor), socket_(executor) {}
 
 Task<Result<std::shared_ptr<ClientLink>>> ClientLink::dial(const Where& where, ClientContext context, const ClientLimits& limits,

@@ -44,7 +44,7 @@ class ClientLink {
  private:
   using Socket = boost::asio::ip::tcp::socket;
 
-  ClientLink(boost::asio::any_io_executor executor, const ClientLimits& limits);
+  ClientLink(const boost::asio::any_io_executor& executor, const ClientLimits& limits);
   Task<Result<void>> connect(const Where& where);
   Task<Result<void>> shake_hands(const Where& where);
   static Task<void> read(std::shared_ptr<ClientLink> link);

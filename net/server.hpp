@@ -31,7 +31,7 @@ class Waker;  // net/waker.hpp
 class Handler {
  public:
   virtual ~Handler() = default;
-  virtual void attach(std::shared_ptr<Waker> /*waker*/) {}  // once, before the first request; the loop's thread has not begun
+  virtual void attach(const std::shared_ptr<Waker>& /*waker*/) {}  // once, before the first request; the loop's thread has not begun
   virtual void answer(const Request& request, Response& response) = 0;
   // The answer to a request that waits; the request's views are gone. It may wait again, within the same wait_time_max.
   virtual void finish(std::uint64_t /*ticket*/, Response& response) { response.status = 500; }

@@ -23,6 +23,11 @@ HEADER_FLAGS = ["-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Wpedantic",
                 "-DBOOST_ASIO_SEPARATE_COMPILATION", "-DBOOST_BEAST_SEPARATE_COMPILATION", "-DBOOST_ASIO_NO_DEPRECATED",
                 '-DPORTCULLIS_PROGRAM="portcullis"', '-DPORTCULLIS_SOURCE_DIR="."']
 
+# clang 14's analyzer does not see that a coroutine's promise is constructed: what Asio keeps there is uninitialized to it.
+# It says so in Asio's own header, where nothing of ours can speak to it. What it says anywhere else stands.
+UNSEEN_PROMISE = re.compile(r"/usr/include/boost/asio/impl/awaitable\.hpp:\d+:\d+: error: Called C\+\+ object pointer is uninitialized "
+                            r"\[clang-analyzer-core\.CallAndMessage[],]")
+
 
 def sources(*suffixes):
     return sorted(path.relative_to(ROOT) for folder in FOLDERS for path in (ROOT / folder).rglob("*") if path.suffix in suffixes)
@@ -57,7 +62,9 @@ def stands_alone_in_its_source(header, analysed_sources):
 
 def analysed(build):
     def job(path):
-        return run(["clang-tidy-14", "-p", str(build), "--quiet", str(path)])
+        code, output = run(["clang-tidy-14", "-p", str(build), "--quiet", str(path)])
+        findings = re.findall(r"^\S+:\d+:\d+: (?:fatal )?error: .*$", output, re.MULTILINE)
+        return 0 if findings and all(UNSEEN_PROMISE.match(finding) for finding in findings) else code, output
     return job
 
 

@@ -41,17 +41,11 @@ void EmbeddedLedger::count(const Object& object, std::int64_t sign) {
 }
 
 policy::ChargeOutcome EmbeddedLedger::ask(const policy::Charge& charge) {
-  const auto unavailable = [](const char* why) {
-    policy::ChargeOutcome outcome;
-    outcome.status = policy::ChargeStatus::unavailable;
-    outcome.why = why;
-    return outcome;
-  };
   follow_documents();
   const auto limits = limits_.find(charge.tenant);
-  if (limits == limits_.end()) return unavailable("the documents changed while it was judged");
+  if (limits == limits_.end()) return policy::unavailable("the documents changed while it was judged");
   const auto present = objects_.find(key_of(charge.resource, charge.name_space, charge.name));
-  if (present == objects_.end() && objects_.size() >= objects_bound_) return unavailable("the ledger is full");
+  if (present == objects_.end() && objects_.size() >= objects_bound_) return policy::unavailable("the ledger is full");
 
   // What stands under this name already makes room: it is replaced, or it is what grows.
   const auto owner = counted_by_->owner_of(charge.name_space);
@@ -67,7 +61,7 @@ policy::ChargeOutcome EmbeddedLedger::ask(const policy::Charge& charge) {
   const Units& used = used_[charge.tenant];
   for (const policy::Amount& added : charge.added) {
     const auto limit = limits->second.find(added.resource);
-    if (limit == limits->second.end()) return unavailable("the documents changed while it was judged");
+    if (limit == limits->second.end()) return policy::unavailable("the documents changed while it was judged");
     const auto in_use = used.find(added.resource);
     policy::ChargeOutcome outcome;
     outcome.resource = added.resource;

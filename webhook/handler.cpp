@@ -60,7 +60,7 @@ class WebhookHandler final : public net::Handler {
     if (options_.cluster) cluster_.emplace(*options_.cluster);
   }
 
-  void attach(std::shared_ptr<net::Waker> waker) override { waker_ = std::move(waker); }
+  void attach(const std::shared_ptr<net::Waker>& waker) override { waker_ = waker; }
 
   void answer(const net::Request& request, net::Response& response) override {
     const std::string_view path = request.path();

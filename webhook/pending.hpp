@@ -23,6 +23,7 @@ namespace portcullis::webhook {
 struct ObjectName {
   std::string resource;  // "pods", "deployments.apps"
   std::string name_space, name;
+  // NOLINTNEXTLINE(modernize-use-nullptr): of the literal 0 it compares with
   friend auto operator<=>(const ObjectName&, const ObjectName&) = default;
 };
 

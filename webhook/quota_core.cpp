@@ -8,14 +8,6 @@
 namespace portcullis::webhook {
 namespace {
 
-constexpr unsigned puzzles_max = 3;  // then it is no race: something else refuses, and waiting claims are told so
-
-policy::ChargeOutcome unavailable(std::string why) {
-  policy::ChargeOutcome outcome;
-  outcome.why = std::move(why);
-  return outcome;
-}
-
 void raise_to(Amounts& amounts, const Amounts& other) {
   for (const auto& [dimension, amount] : other) {
     std::int64_t& at = amounts[dimension];
@@ -30,7 +22,7 @@ QuotaCore::QuotaCore(std::string key, QuotaTimes times, Safeguards safeguards) :
 // --- what comes in ---
 
 void QuotaCore::charge(std::uint64_t ticket, Claim claim, Deadline deadline, Deadline now) {
-  if (waiters_.size() >= waiting_claims_max) return answer(ticket, unavailable("too many claims wait"));
+  if (waiters_.size() >= waiting_claims_max) return answer(ticket, policy::unavailable("too many claims wait"));
   waiters_.push_back({.ticket = ticket, .claim = std::move(claim), .deadline = deadline, .since = now});
 }
 
@@ -183,7 +175,7 @@ void QuotaCore::conclude(bool applied, Deadline now) {
     for (const Waiter& waiter : batch) {
       if (waiter.answered || !why.empty()) {
         pending_.drop(waiter.ticket);
-        if (!waiter.answered) answer(waiter.ticket, unavailable(why));
+        if (!waiter.answered) answer(waiter.ticket, policy::unavailable(why));
         continue;
       }
       if (safe_.pend_before_answer) {
@@ -218,7 +210,7 @@ void QuotaCore::expire_waiters(Deadline now) {
       continue;
     }
     waiter.answered = true;
-    answer(waiter.ticket, unavailable("no answer of the API server in time"));
+    answer(waiter.ticket, policy::unavailable("no answer of the API server in time"));
   }
   std::erase_if(waiters_, [&](const Waiter& waiter) {
     if (waiter.deadline > now) {
@@ -230,7 +222,7 @@ void QuotaCore::expire_waiters(Deadline now) {
     if (outcome.status == policy::ChargeStatus::reserved && known) {
       refused_at_ = changes_;
     } else if (outcome.status != policy::ChargeStatus::over && outcome.status != policy::ChargeStatus::unavailable) {
-      outcome = unavailable("no answer of the API server in time");
+      outcome = policy::unavailable("no answer of the API server in time");
     }
     answer(waiter.ticket, std::move(outcome));
     return true;
@@ -241,7 +233,7 @@ void QuotaCore::plan(Deadline now, QuotaActions& actions) {
   blocked_ = false;
   if (waiters_.empty() || writing_ != Writing::no) return;
   if (const std::string why = why_not(); !why.empty()) {
-    for (const Waiter& waiter : waiters_) answer(waiter.ticket, unavailable(why));
+    for (const Waiter& waiter : waiters_) answer(waiter.ticket, policy::unavailable(why));
     return waiters_.clear();
   }
   if (must_read_) return;
@@ -250,7 +242,7 @@ void QuotaCore::plan(Deadline now, QuotaActions& actions) {
   Amounts ahead;  // of those who wait before: nobody smaller overtakes them
   for (Waiter& waiter : waiters_) {
     if (std::string why = why_not(waiter.claim); !why.empty()) {
-      answer(waiter.ticket, unavailable(std::move(why)));
+      answer(waiter.ticket, policy::unavailable(std::move(why)));
       continue;
     }
     const Amounts grown = pending_.growth(waiter.claim);

@@ -41,6 +41,7 @@ struct QuotaTimes {
 
 inline constexpr std::size_t waiting_claims_max = 4'096;   // of one tenant; above, the failure mode decides
 inline constexpr std::size_t pending_claims_max = 65'536;  // objects let through and not seen yet, likewise
+inline constexpr unsigned puzzles_max = 3;                 // then it is no race: something else refuses, and waiting claims are told so
 
 // What the proof leans on. The model check switches each off and has to find what goes wrong then; the program never does.
 struct Safeguards {

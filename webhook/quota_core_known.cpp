@@ -6,14 +6,7 @@
 namespace portcullis::webhook {
 namespace {
 
-constexpr double far_ratio = 0.75;   // of hard: below, nobody will miss what is released late
-constexpr unsigned puzzles_max = 3;  // then it is no race: something else refuses, and waiting claims are told so
-
-policy::ChargeOutcome unavailable(std::string why) {
-  policy::ChargeOutcome outcome;
-  outcome.why = std::move(why);
-  return outcome;
-}
+constexpr double far_ratio = 0.75;  // of hard: below, nobody will miss what is released late
 
 }  // namespace
 
@@ -77,8 +70,8 @@ policy::ChargeOutcome QuotaCore::judge(const Amounts& grown, const Amounts& ahea
 }
 
 policy::ChargeOutcome QuotaCore::would_grant(const Claim& claim) const {
-  if (std::string why = why_not(); !why.empty()) return unavailable(std::move(why));
-  if (std::string why = why_not(claim); !why.empty()) return unavailable(std::move(why));
+  if (std::string why = why_not(); !why.empty()) return policy::unavailable(std::move(why));
+  if (std::string why = why_not(claim); !why.empty()) return policy::unavailable(std::move(why));
   return judge(pending_.growth(claim), {});
 }
 

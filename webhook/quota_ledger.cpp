@@ -68,12 +68,6 @@ bool is_built_in(std::string_view resource) {
 
 std::string not_served_text(std::string_view resource) { return "the API server says that it does not know " + std::string(resource); }
 
-policy::ChargeOutcome unavailable(std::string why) {
-  policy::ChargeOutcome outcome;
-  outcome.why = std::move(why);
-  return outcome;
-}
-
 }  // namespace
 
 struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>, kube::UsageObserver, kube::Sink {
@@ -327,7 +321,7 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
   void charge(policy::Charge asked, Deadline deadline, Done done, Clock::time_point since) {
     const auto refuse = [&](std::string why) {
       metrics.answered(policy::ChargeStatus::unavailable, 0);
-      done(unavailable(std::move(why)));
+      done(policy::unavailable(std::move(why)));
     };
     if (!running || stopping) return refuse("the ledger is shutting down");
     if (asked.object_uid.empty()) return refuse("the object has no uid");
@@ -654,7 +648,7 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
 
   void finish() {
     running = false;
-    for (auto& [ticket, waiter] : std::exchange(waiting, {})) waiter.done(unavailable("the ledger is shutting down"));
+    for (auto& [ticket, waiter] : std::exchange(waiting, {})) waiter.done(policy::unavailable("the ledger is shutting down"));
     const std::lock_guard lock(mutex);
     is_stopped = true;
     ended.notify_all();
@@ -722,12 +716,12 @@ void QuotaLedger::charge(policy::Charge charge, Deadline deadline, Done done) {
 
 policy::ChargeOutcome QuotaLedger::would_grant(const policy::Charge& charge) {
   const std::lock_guard lock(impl_->mutex);
-  if (!impl_->trouble.empty()) return unavailable(impl_->trouble);
+  if (!impl_->trouble.empty()) return policy::unavailable(impl_->trouble);
   const auto tenant = impl_->standings.find(charge.tenant);
   policy::ChargeOutcome outcome;
   outcome.status = policy::ChargeStatus::granted;
   for (const policy::Amount& added : charge.added) {
-    if (tenant == impl_->standings.end() || !tenant->second.contains(added.resource)) return unavailable("the budget is not known");
+    if (tenant == impl_->standings.end() || !tenant->second.contains(added.resource)) return policy::unavailable("the budget is not known");
     const QuotaCore::Standing& standing = tenant->second.find(added.resource)->second;
     const bool over = standing.used + added.units > standing.hard;
     if (!over && standing.used + standing.reserved + added.units <= standing.hard) continue;

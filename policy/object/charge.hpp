@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "policy/object/usage.hpp"
@@ -40,5 +41,11 @@ struct ChargeOutcome {
   std::int64_t hard = 0, used = 0, reserved = 0, added = 0;
   std::string why;  // of unavailable, for the log
 };
+
+inline ChargeOutcome unavailable(std::string why) {
+  ChargeOutcome outcome;
+  outcome.why = std::move(why);
+  return outcome;
+}
 
 }  // namespace portcullis::policy

@@ -21,6 +21,7 @@
 
 #include "net/server.hpp"
 #include "tests/net/certificate.hpp"
+#include "tests/net/wire.hpp"
 
 namespace portcullis::test {
 
@@ -83,21 +84,9 @@ class Client {
   [[nodiscard]] SSL* ssl() const { return ssl_; }
   [[nodiscard]] int socket() const { return socket_; }
 
-  bool send(std::string_view bytes) {
-    while (!bytes.empty()) {
-      const auto count = ssl_ ? static_cast<ssize_t>(SSL_write(ssl_, bytes.data(), static_cast<int>(bytes.size())))
-                              : ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (count <= 0) return false;
-      bytes.remove_prefix(static_cast<std::size_t>(count));
-    }
-    return true;
-  }
+  bool send(std::string_view bytes) { return send_all(socket_, ssl_, bytes); }
   // Some bytes; empty at the end, at an error, and when patience is over.
-  std::string receive() {
-    char bytes[16 * 1024];
-    const auto count = ssl_ ? static_cast<ssize_t>(SSL_read(ssl_, bytes, sizeof bytes)) : ::recv(socket_, bytes, sizeof bytes, 0);
-    return count > 0 ? std::string(bytes, static_cast<std::size_t>(count)) : std::string();
-  }
+  std::string receive() { return receive_some(socket_, ssl_); }
   // Everything up to the server's end of the connection.
   std::string receive_all() {
     std::string all = std::exchange(left_, {});

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "tests/net/certificate.hpp"
+#include "tests/net/wire.hpp"
 
 namespace portcullis::test {
 
@@ -30,22 +31,13 @@ class ScriptedServer {
   class Peer {
    public:
     Peer(int socket, SSL* ssl) : socket_(socket), ssl_(ssl) {}
-    bool send(std::string_view bytes) {
-      while (!bytes.empty()) {
-        const auto count = ssl_ ? static_cast<ssize_t>(SSL_write(ssl_, bytes.data(), static_cast<int>(bytes.size())))
-                                : ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-        if (count <= 0) return false;
-        bytes.remove_prefix(static_cast<std::size_t>(count));
-      }
-      return true;
-    }
+    bool send(std::string_view bytes) { return send_all(socket_, ssl_, bytes); }
     // Reads until `bytes` holds what is looked for, or the client leaves.
     bool receive_until(const std::function<bool(const std::string&)>& enough) {
       while (!enough(got)) {
-        char some[16 * 1024];
-        const auto count = ssl_ ? static_cast<ssize_t>(SSL_read(ssl_, some, sizeof some)) : ::recv(socket_, some, sizeof some, 0);
-        if (count <= 0) return false;
-        got.append(some, static_cast<std::size_t>(count));
+        const std::string some = receive_some(socket_, ssl_);
+        if (some.empty()) return false;
+        got += some;
       }
       return true;
     }

@@ -49,7 +49,7 @@ struct Desk {
 class Later final : public net::Handler {
  public:
   explicit Later(Desk& desk) : desk_(desk) {}
-  void attach(std::shared_ptr<net::Waker> waker) override { desk_.waker = std::move(waker); }
+  void attach(const std::shared_ptr<net::Waker>& waker) override { desk_.waker = waker; }
   void answer(const net::Request& request, net::Response& response) override {
     response.body = "forgotten";
     if (request.path() == "/now") {

@@ -1,6 +1,5 @@
 // Reviews that wait for the ledger: asked once, judged again with its word, and nothing left behind when nobody waits.
 #include <deque>
-#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -9,6 +8,7 @@
 #include "net/waker.hpp"
 #include "tests/catch.hpp"
 #include "tests/temp_dir.hpp"
+#include "tests/webhook/door_parts.hpp"
 #include "webhook/handler.hpp"
 
 using namespace portcullis;
@@ -69,18 +69,6 @@ class SlowLedger final : public webhook::Ledger {
 class Door {
  public:
   Door() {
-    std::ofstream(dir_.path() / "documents.yaml") << documents;
-    auto store = config::Store::open(dir_.path(), false);
-    if (!store) {
-      for (const Error& error : store.error()) UNSCOPED_INFO(error.message());
-      FAIL("the documents of the test were refused");
-    }
-    store_ = *std::move(store);
-    audit::LogOptions log_options;
-    log_options.file = dir_.path() / "decisions.jsonl";
-    auto log = audit::Log::open(log_options);
-    REQUIRE(log);
-    log_ = *std::move(log);
     webhook::WebhookOptions options;
     options.ledger = &ledger;
     handler_ = webhook::make_handlers(*store_, *log_, metrics, std::move(options))(0);
@@ -108,18 +96,7 @@ class Door {
                         {"oldObject", removes ? pod : json(nullptr)},
                         {"dryRun", dry_run},
                         {"options", nullptr}}}};
-    const std::string body = review.dump();
-    const std::string padded = body + std::string(net::body_padding_bytes, '\0');
-    const net::Field fields[] = {{"content-type", "application/json"}};
-    net::Request request;
-    request.method = "POST";
-    request.target = "/validate?timeout=10s";
-    request.fields = fields;
-    request.body = std::string_view(padded).substr(0, body.size());
-    request.received = Clock::now();
-    net::Response response;
-    handler_->answer(request, response);
-    return response;
+    return test::answer_of(*handler_, {.target = "/validate?timeout=10s", .body = review.dump()});
   }
   // What the loop would do with what was woken.
   std::vector<net::Response> woken() {
@@ -136,8 +113,8 @@ class Door {
 
  private:
   tests::TempDir dir_;
-  std::unique_ptr<config::Store> store_;
-  std::unique_ptr<audit::Log> log_;
+  std::unique_ptr<config::Store> store_ = test::open_store(dir_.path(), documents);
+  std::unique_ptr<audit::Log> log_ = test::open_log(dir_.path());
   std::shared_ptr<net::Waker> waker_ = std::make_shared<net::Waker>();
   std::unique_ptr<net::Handler> handler_;
 };

@@ -8,6 +8,7 @@
 
 #include "tests/catch.hpp"
 #include "tests/temp_dir.hpp"
+#include "tests/webhook/door_parts.hpp"
 
 using namespace portcullis;
 using nlohmann::json;
@@ -54,18 +55,6 @@ spec:
 class Door {
  public:
   Door() {
-    std::ofstream(dir_.path() / "documents.yaml") << documents;
-    auto store = config::Store::open(dir_.path(), false);
-    if (!store) {
-      for (const Error& error : store.error()) UNSCOPED_INFO(error.message());
-      FAIL("the documents of the test were refused");
-    }
-    store_ = std::move(*store);
-    audit::LogOptions options;
-    options.file = dir_.path() / "decisions.jsonl";
-    auto log = audit::Log::open(options);
-    REQUIRE(log);
-    log_ = std::move(*log);
     webhook::WebhookOptions webhook_options;
     webhook_options.now = [] { return Instant(std::chrono::sys_days(std::chrono::year(2026) / 11 / 23)); };
     handler_ = webhook::make_handlers(*store_, *log_, metrics_, webhook_options)(0);
@@ -73,17 +62,7 @@ class Door {
 
   net::Response post(const std::string& target, const std::string& body, const std::string& method = "POST",
                      const std::string& content_type = "application/json", Clock::duration age = {}) {
-    const std::string padded = body + std::string(net::body_padding_bytes, '\0');
-    const net::Field fields[] = {{"Content-Type", content_type}};
-    net::Request request;
-    request.method = method;
-    request.target = target;
-    request.fields = fields;
-    request.body = std::string_view(padded).substr(0, body.size());
-    request.received = Clock::now() - age;
-    net::Response response;
-    handler_->answer(request, response);
-    return response;
+    return test::answer_of(*handler_, {.target = target, .body = body, .method = method, .content_type = content_type, .age = age});
   }
 
   json review(const std::string& path, const json& object, const std::string& operation = "CREATE", const json& old_object = nullptr) {
@@ -125,8 +104,8 @@ class Door {
 
  private:
   tests::TempDir dir_;
-  std::unique_ptr<config::Store> store_;
-  std::unique_ptr<audit::Log> log_;
+  std::unique_ptr<config::Store> store_ = test::open_store(dir_.path(), documents);
+  std::unique_ptr<audit::Log> log_ = test::open_log(dir_.path());
   webhook::WebhookMetrics metrics_;
   std::unique_ptr<net::Handler> handler_;
 };

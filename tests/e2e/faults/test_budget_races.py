@@ -164,10 +164,11 @@ def test_created_and_deleted_near_the_limit(budgets, figure):
     load = Load(budgets.cluster, budgets.admin, PATH, without_namespace(pod()), rate=20, seconds=seconds, places=NAMESPACES)
     deleted = 0
     while load.running():
-        for namespace in NAMESPACES:
-            for each in budgets.admin.list("Pod", namespace, limit=4):
-                budgets.admin.delete("Pod", namespace, each["metadata"]["name"], gracePeriodSeconds=0)
-                deleted += 1
+        if budgets.stored() > HARD * 0.9:
+            for namespace in NAMESPACES:
+                for each in budgets.admin.list("Pod", namespace, limit=2):
+                    budgets.admin.delete("Pod", namespace, each["metadata"]["name"], gracePeriodSeconds=0)
+                    deleted += 1
         time.sleep(0.2)  # the pace of the churn
     result = load.result()
     judge(budgets, result, witness, figure, f"churn, {deleted} deleted in {seconds} s")
