@@ -170,7 +170,8 @@ void QuotaCore::conclude(bool applied, Deadline now) {
     raise_to(own_.granted, sent.hold.granted);
     raise_to(own_.released, sent.hold.released);
     if (sent.remove) removed_ = true;
-    for (const std::string& key : sent.removed) dead_.erase(key);  // who comes back must be found dead anew
+    for (const std::string& key : sent.removed)  // who comes back must be found dead anew
+      if (quota_ && !quota_->holds.contains(key)) dead_.erase(key);
     const std::string why = safe_.lease_before_answer ? obstacle_ : std::string();
     for (const Waiter& waiter : batch) {
       if (waiter.answered || !why.empty()) {

@@ -571,7 +571,8 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
         if (silent > lapse) lapsed.insert(other);
         if (silent > death) dead.emplace(other, granted);
       }
-      if (dead == tenant.dead && lapsed == tenant.lapsed) continue;
+      // Told each time as long as there are any: what was taken away may be written again by a patch that comes late.
+      if (dead.empty() && tenant.dead.empty() && lapsed == tenant.lapsed) continue;
       tenant.dead = dead;
       tenant.lapsed = lapsed;
       tenant.core.dead(std::move(dead), std::move(lapsed));

@@ -15,7 +15,7 @@ using namespace portcullis::webhook::world;
 
 namespace {
 
-constexpr unsigned long schedules_default = 20'000, steps_max = 300;
+constexpr unsigned long schedules_default = 5'000, steps_max = 300;
 
 unsigned long from_environment(const char* name, unsigned long otherwise) {
   const char* text = std::getenv(name);

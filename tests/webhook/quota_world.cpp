@@ -367,6 +367,7 @@ void World::take(const Step& step) {
       Replica& at = of(step.a);
       const WriteResult result = *at.result;
       std::optional<TenantQuota> after = std::move(at.after);
+      if (result == WriteResult::applied && !at.patch->removed.empty()) at.told_dead.clear();  // looked for anew
       give_up(at, false);
       at.core->wrote(result, std::move(after), now_);
       return act(step.a);
