@@ -5,6 +5,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/multiple_exceptions.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -90,6 +91,8 @@ struct Background::Impl {
       std::rethrow_exception(escaped);
     } catch (const boost::system::system_error& error) {
       if (error.code() != asio::error::operation_aborted) end_with(what, error.what());  // else: cancelled, and so it ended
+    } catch (const asio::multiple_exceptions& errors) {  // of two that waited together, both cancelled
+      judge(what, errors.first_exception());
     } catch (const std::exception& error) {
       end_with(what, error.what());
     }

@@ -154,7 +154,7 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
   std::map<std::string, std::map<std::string, QuotaCore::Standing, std::less<>>, std::less<>> standings;  // by tenant and dimension
   std::map<std::string, std::size_t, std::less<>> drift;
   std::string trouble = "not started";
-  bool is_stopped = false;
+  bool is_stopped = false, is_released = false;
   QuotaMetrics metrics;
 
   // --- what comes in ---
@@ -643,7 +643,7 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
   static net::Task<void> release(std::shared_ptr<Impl> self) {
     co_await self->lease.release(kube::Lease::Release::remove, Clock::now() + seconds(1));
     const std::lock_guard lock(self->mutex);
-    self->is_stopped = true;
+    self->is_released = true;
     self->ended.notify_all();
   }
 
@@ -690,22 +690,18 @@ bool QuotaLedger::stop(Deadline deadline) {
     return impl_->ended.wait_until(lock, deadline, [&] { return impl_->is_stopped; });
   };
   const bool settled = wait();
-  impl_->background.post([impl = impl_, deadline] {
+  impl_->background.post([impl = impl_] {
     impl->quotas_task->stop();
     if (impl->running) impl->finish();
     impl->wake.notify();
-    {
-      const std::lock_guard lock(impl->mutex);
-      impl->is_stopped = false;
-    }
     if (impl->watching) return impl->background.spawn("quota_lease", [impl] { return Impl::release(impl); });
     const std::lock_guard lock(impl->mutex);
-    impl->is_stopped = true;
+    impl->is_released = true;
     impl->ended.notify_all();
   });
   // The lease goes at last: what could not be released is reclaimed by the others once it has been silent long enough.
   std::unique_lock lock(impl_->mutex);
-  impl_->ended.wait_until(lock, Clock::now() + seconds(1), [&] { return impl_->is_stopped; });
+  impl_->ended.wait_until(lock, Clock::now() + seconds(1), [&] { return impl_->is_released; });
   return settled;
 }
 

@@ -111,10 +111,8 @@ const std::vector<Mutant> mutants{
     {"an old key used again", reuse_key(), {"", {{"pods", 1}}, two, {.crashes = 1, .restarts = 1}}},
     {"answered before it is counted", without(&Safeguards::pend_before_answer), {"", {{"pods", 1}}, two, {}}},
     {"any event ends an update", without(&Safeguards::newer_than_found), {"", {{"pods", 2}}, down_and_up, {}}},
+    {"a sleeper answers", without(&Safeguards::lease_before_answer), {"", {{"pods", 1}}, two, {.pauses = 1, .passes = 1}}},
 };
-
-// Needs a replica that sleeps: for a night, too.
-const Mutant sleeper{"a sleeper answers", without(&Safeguards::lease_before_answer), {"", {{"pods", 1}}, two, {.pauses = 1, .passes = 1}}};
 
 struct Outcome {
   std::size_t states = 0;
@@ -238,10 +236,4 @@ TEST_CASE("quota model: each safeguard is needed", "[webhook][quota][model]") {
       std::fflush(stdout);
     }
   }
-}
-
-TEST_CASE("quota model: a sleeper must ask its lease", "[.][model-large]") {
-  const Outcome outcome = check(sleeper.scenario, sleeper.faults, 0, Order::rare_first);
-  INFO(sleeper.name << ": nothing found in " << outcome.states << " states");
-  CHECK(!outcome.flaw.empty());
 }
