@@ -63,6 +63,7 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
   mutable std::mutex mutex;
   std::shared_ptr<const ClusterSnapshot> snapshot;
   std::shared_ptr<const BudgetTable> budgets;
+  Sight budgets_sight;
   struct Report {
     ResourceStatus status;
     Clock::time_point progress;
@@ -161,8 +162,13 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
     dirty = false;
     auto next = std::make_shared<ClusterSnapshot>(options.facts_age_max);
     std::vector<Report> next_reports;
+    Sight counted{true, Clock::time_point::max()};
     for (auto& [name, each] : watched) {
       const Sight sight = sight_of(each);
+      if (each.intake->roles().counted) {
+        counted.synced = counted.synced && sight.synced && each.intake->counted();
+        counted.progress = std::min(counted.progress, sight.progress);
+      }
       switch (each.intake->roles().facts) {
         case FactRole::none:
           break;
@@ -183,6 +189,7 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
     }
     const std::lock_guard lock(mutex);
     next->budget_table = budgets;
+    next->budgets_sight = {budgets_sight.synced && counted.synced, std::min(budgets_sight.progress, counted.progress)};
     snapshot = std::move(next);
     reports = std::move(next_reports);
     reported_generation = generation;
@@ -344,11 +351,12 @@ std::uint64_t Cluster::version() const { return impl_->version.load(std::memory_
 
 ClusterStatus Cluster::status() const { return impl_->status(); }
 
-void Cluster::publish_budgets(std::shared_ptr<const BudgetTable> budgets) {
-  impl_->background.post([impl = impl_, budgets = std::move(budgets)]() mutable {
+void Cluster::publish_budgets(std::shared_ptr<const BudgetTable> budgets, Clock::time_point progress) {
+  impl_->background.post([impl = impl_, budgets = std::move(budgets), progress]() mutable {
     {
       const std::lock_guard lock(impl->mutex);
       impl->budgets = std::move(budgets);
+      impl->budgets_sight = {true, progress};
     }
     impl->dirty = true;
     impl->wake.notify();

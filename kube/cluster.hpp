@@ -52,8 +52,9 @@ class Cluster {
   [[nodiscard]] std::shared_ptr<const ClusterSnapshot> snapshot() const;
   [[nodiscard]] std::uint64_t version() const;
   [[nodiscard]] ClusterStatus status() const;
-  // Budgets as they stand, for ClusterFacts::budgets. From any thread.
-  void publish_budgets(std::shared_ptr<const BudgetTable> budgets);
+  // Budgets as they stood at `progress`, for ClusterFacts::budgets: as old as that, or as the oldest of what they count. From
+  // any thread.
+  void publish_budgets(std::shared_ptr<const BudgetTable> budgets, Clock::time_point progress);
 
   // On the kube thread: every object of a counted resource that is there now.
   using EachUsage = std::function<void(const ObjectKey& key, std::string_view uid, std::string_view version, const policy::Usage& usage)>;

@@ -17,7 +17,7 @@ bool ClusterSnapshot::knows(FactKind kind, Clock::time_point now) const {
     case FactKind::autoscalers:
       return known(autoscalers_sight);
     case FactKind::budgets:
-      return budget_table != nullptr;
+      return budget_table && known(budgets_sight);
   }
   return false;
 }

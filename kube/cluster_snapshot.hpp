@@ -69,7 +69,7 @@ class ClusterSnapshot final : public policy::ClusterFacts {
   [[nodiscard]] std::vector<policy::BudgetFact> budgets(std::string_view tenant, std::string_view entry) const override;
 
   // For who builds it; a published one is const.
-  Sight namespaces_sight, autoscalers_sight;
+  Sight namespaces_sight, autoscalers_sight, budgets_sight;
   std::shared_ptr<const NamespaceTable> namespaces;
   std::shared_ptr<const AutoscalerTable> autoscalers;
   std::vector<Workloads> workloads;  // of every kind wanted

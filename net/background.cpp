@@ -91,7 +91,7 @@ struct Background::Impl {
       std::rethrow_exception(escaped);
     } catch (const boost::system::system_error& error) {
       if (error.code() != asio::error::operation_aborted) end_with(what, error.what());  // else: cancelled, and so it ended
-    } catch (const asio::multiple_exceptions& errors) {  // of two that waited together, both cancelled
+    } catch (const asio::multiple_exceptions& errors) {                                  // of two that waited together, both cancelled
       judge(what, errors.first_exception());
     } catch (const std::exception& error) {
       end_with(what, error.what());

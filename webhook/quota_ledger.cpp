@@ -252,7 +252,10 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
     if (event.type == kube::EventType::deleted) return lose_quota(std::string(kube::metadata_text(event.object, "name")));
     if (event.type == kube::EventType::added || event.type == kube::EventType::modified) see_quota(event.object);
   }
-  void progressed(std::string_view) override {}
+  void progressed(std::string_view) override {  // what was published is younger now
+    standings_dirty = true;
+    wake.notify();
+  }
   void not_served() override {
     listed.clear();
     replaced({});
@@ -598,7 +601,7 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
         all[name][dimension] = standing;
       }
     }
-    cluster.publish_budgets(std::move(table));
+    cluster.publish_budgets(std::move(table), quotas_task->reflector().progress());
     const std::lock_guard lock(mutex);
     standings = std::move(all);
   }

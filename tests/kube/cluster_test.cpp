@@ -173,8 +173,9 @@ TEST_CASE("facts follow the cluster", "[kube]") {
 
   auto budgets = std::make_shared<BudgetTable>();
   (*budgets)[{"acme", ""}].push_back({"pods", 10, 4, 1});
-  w.cluster.publish_budgets(budgets);
+  w.cluster.publish_budgets(budgets, Clock::now());
   CHECK(eventually([&] { return knows(FactKind::budgets); }));
+  CHECK_FALSE(reader.facts().knows(FactKind::budgets, Clock::now() + 1'000s));
   REQUIRE(reader.facts().budgets("acme", "").size() == 1);
   CHECK(reader.facts().budgets("acme", "").front().hard == 10);
   CHECK(reader.facts().budgets("other", "").empty());

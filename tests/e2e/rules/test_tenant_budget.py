@@ -171,9 +171,17 @@ def test_a_controllers_pods_are_charged_like_anybodys(budgets, developer):
 
 def test_a_scale_that_cannot_fit_warns(budgets, developer):
     developer.create(objects.workload("Deployment", NAMESPACES[0], pod(cpu="500m")["spec"], name="scaled", replicas=1)).ok(201)
-    scale = {"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "scaled", "namespace": NAMESPACES[0]}, "spec": {"replicas": 9}}
-    answer = developer.request("PUT", f"/apis/apps/v1/namespaces/{NAMESPACES[0]}/deployments/scaled/scale", scale).ok()
-    assert any("tenant-budget" in each for each in answer.warnings), answer.warnings
+
+    def scaled_to(replicas):
+        scale = {"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "scaled", "namespace": NAMESPACES[0]}, "spec": {"replicas": replicas}}
+        return developer.request("PUT", f"/apis/apps/v1/namespaces/{NAMESPACES[0]}/deployments/scaled/scale", scale).ok()
+
+    def warned():
+        """A replica of the gate knows the Deployment when its watch has brought it."""
+        scaled_to(1)
+        return any("tenant-budget" in each and "requests.cpu" in each for each in scaled_to(9).warnings)
+    wait.until(warned, 20, "a warning of tenant-budget")
+    assert not any("tenant-budget" in each for each in scaled_to(2).warnings), "scaling down needs no room"
 
 
 def test_nobody_but_the_ledger_writes_the_status(budgets):
