@@ -13,6 +13,7 @@ The result is printed as Markdown and appended to build/bench-cluster.md.
 """
 
 import argparse
+import os
 import pathlib
 import statistics
 import sys
@@ -60,6 +61,12 @@ def documents(mending):
             {"id": "replica-floor", "with": {"min": 2}}, {"id": "secret-reference"}])]}
 
 
+def cpu_seconds(process):
+    """What a process has had of all cores, in user and kernel mode (proc(5), stat: utime and stime)."""
+    fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Bench:
     def __init__(self, seconds, pairs):
         self.seconds, self.pairs = seconds, pairs
@@ -82,19 +89,26 @@ class Bench:
         wait.until(lambda: asked() == on, 30, "the configurations' change")
         self.cluster.audit_mark()
 
+    def cpu(self):
+        """(API servers, replicas of the gate), in seconds."""
+        return [sum(map(cpu_seconds, each)) for each in ([server.process for server in self.cluster.api_servers], [pod.process for pod in self.gate.pods])]
+
     def creates(self, replicas=2, wanted=201):
         thing = objects.workload("Deployment", NAMESPACE, replicas=replicas, generateName="bench-")
+        before = self.cpu()
         done = Load(self.cluster, self.cluster.admin, PATH, thing, c=16, seconds=self.seconds).result()
         wrong = done.other_than(wanted)
         if wrong:
             raise SystemExit(f"not what was asked for: {wrong}")
+        done["cpu_us"] = [(now - then) / done["requests"] * 1e6 for now, then in zip(self.cpu(), before)]
         self.cluster.audit_mark()
         return done
 
     def admission(self):
         self.creates()  # warms up
-        row("dry-run creates", "without webhook, per second", "with", "p50 ms without / with", "p99 ms without / with", "quotient")
-        row("---", "---", "---", "---", "---", "---")
+        row("dry-run creates", "without webhook, per second", "with", "p50 ms without / with", "p99 ms without / with",
+            "CPU us a create: API server without / with, gate", "quotient")
+        row("---", "---", "---", "---", "---", "---", "---")
         middle = statistics.median
         for name, mending in (("seven rules", False), ("seven rules, two of which mend", True)):
             self.gated(False)
@@ -109,7 +123,9 @@ class Bench:
             rates = [[pair[index]["per_second"] for pair in pairs] for index in (0, 1)]
             times = {key: " / ".join(f"{middle(pair[index]['by_status']['201'][key] for pair in pairs):.1f}" for index in (0, 1)) for key in ("p50_ms", "p99_ms")}
             quotient = middle(after / before for before, after in zip(*rates))
-            row(name, f"{middle(rates[0]):.0f}", f"{middle(rates[1]):.0f}", times["p50_ms"], times["p99_ms"], f"{quotient:.2f}")
+            server = " / ".join(f"{middle(pair[index]['cpu_us'][0] for pair in pairs):.0f}" for index in (0, 1))
+            ours = middle(pair[1]["cpu_us"][1] for pair in pairs)
+            row(name, f"{middle(rates[0]):.0f}", f"{middle(rates[1]):.0f}", times["p50_ms"], times["p99_ms"], f"{server}, {ours:.0f}", f"{quotient:.2f}")
         say("")
 
     def denials(self):

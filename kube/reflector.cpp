@@ -204,7 +204,10 @@ bool Reflector::watch_head(Clock::time_point now, const ApiResponse& head) {
   status_ = head.status;
   retry_after_ = head.retry_after_seconds;
   last_event_ = now;
-  if (status_ == status_ok && phase_ == Phase::watch) trouble_.clear();
+  if (status_ == status_ok && phase_ == Phase::watch) {
+    trouble_.clear();
+    probe_due_ = now + reopened_settle;
+  }
   return true;
 }
 
@@ -358,7 +361,9 @@ Reflector::Advice Reflector::tick_watch(Clock::time_point now) {
     sink_.progressed(version_);
     return Advice::none;
   }
-  return now - std::max(progress_, opened_at_) > probe_after && now >= probe_due_ ? Advice::probe : Advice::none;
+  // Where the server was away for long, the first bookmark of the new watch is not waited for.
+  const Clock::time_point silent_since = status_ == status_ok ? progress_ : std::max(progress_, opened_at_);
+  return now - silent_since > probe_after && now >= probe_due_ ? Advice::probe : Advice::none;
 }
 
 ApiRequest Reflector::probe(Clock::time_point now) {

@@ -48,6 +48,7 @@ class Reflector {
   static constexpr std::chrono::seconds mark_expected{10}, mark_given_up{60};  // the end mark of a stream that lists
   static constexpr std::chrono::seconds probe_after{90};                       // bookmarks come each minute: one was missed
   static constexpr unsigned silent_proofs_max = 3;
+  static constexpr std::chrono::seconds reopened_settle{1};  // what happened meanwhile is told at once
   static constexpr std::chrono::seconds probe_settle{3}, probe_pause{15}, probe_time_max{10};
 
   enum class Step { wait, list, watch };

@@ -433,6 +433,29 @@ TEST_CASE("silence is looked into", "[kube]") {
   }
 }
 
+TEST_CASE("after a server that was away for long its first bookmark is not waited for", "[kube]") {
+  Machine m;
+  m.settle();
+  m.end(false);
+  m.now += 200s;  // nothing could be opened
+  CHECK(m.next() == watch_10);
+  CHECK(m.reflector.tick(m.now) == Reflector::Advice::none);  // not even now
+  m.now += 30s;
+  m.reflector.watch_head(m.now, ApiResponse{200, "", "", {}});
+  CHECK(m.reflector.tick(m.now) == Reflector::Advice::none);  // what happened meanwhile comes first
+  m.now += 1s;
+  SECTION("nothing has happened") {
+    REQUIRE(m.reflector.tick(m.now) == Reflector::Advice::probe);
+    m.reflector.probe(m.now);
+    m.reflector.probed(m.now, ApiResponse{200, R"({"metadata":{"resourceVersion":"10"},"items":[]})", "", {}});
+    CHECK(m.now - m.reflector.progress() < 1s);
+  }
+  SECTION("something has, and is told") {
+    m.stream(bookmark("12"));
+    CHECK(m.reflector.tick(m.now) == Reflector::Advice::none);
+  }
+}
+
 TEST_CASE("starting over keeps nothing of what is under way", "[kube]") {
   Machine m;
   SECTION("in the middle of a list") {
