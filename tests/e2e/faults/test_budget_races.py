@@ -111,6 +111,10 @@ def test_etcd_paused_for_five_seconds(budgets, new_cluster, figure):
     new_cluster.etcd.signal(signal.SIGSTOP)
     time.sleep(5)  # this is the fault itself
     new_cluster.etcd.signal(signal.SIGCONT)
+    woken = time.monotonic()
+    one = without_namespace(pod())
+    wait.until(lambda: budgets.admin.create(one, namespace=NAMESPACES[0]).status in (201, 403), 30, "a verdict", poll=0.05)
+    figure(f"the first verdict {time.monotonic() - woken:.1f} s after etcd woke")
     result = load.result()
     judge(budgets, result, witness, figure, "etcd paused 5 s")
     over = [text for text in (result["by_status"].get("403", {}).get("messages") or {}) if "tenant-budget" not in text]
