@@ -23,7 +23,7 @@ PATH = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments?dryRun=All"
 
 @pytest.fixture(scope="module")
 def gate(new_cluster, documents):
-    kubelet.SYNC_SECONDS, usual = 0.1, kubelet.SYNC_SECONDS
+    kubelet.SYNC_SECONDS, usual = 0.2, kubelet.SYNC_SECONDS
     yield install.Gate(new_cluster, documents)
     kubelet.SYNC_SECONDS = usual
 
@@ -60,7 +60,7 @@ def test_a_thousand_rotations(new_cluster, gate, figure):
             leaf = leaves[done % PAIRS]
             new_cluster.admin.patch("Secret", "portcullis-system", "portcullis-webhook-tls", {"data": leaf}).ok()
             wanted = base64.b64decode(leaf["tls.crt"]).decode().strip()
-            wait.until(lambda: all(served(pod) == wanted for pod in gate.pods), 20, f"rotation {done} in every replica", poll=0.02)
+            wait.until(lambda: all(served(pod) == wanted for pod in gate.pods), 20, f"rotation {done} in every replica", poll=0.1)
         result = running.stop()
     figure(f"{ROTATIONS} rotations in {time.monotonic() - begun:.0f} s, {result['requests']} creates ({result['per_second']}/s), failed: "
            f"{result.other_than(201) or 0}; {result.times(201)}")
