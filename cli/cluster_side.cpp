@@ -42,10 +42,11 @@ Result<std::unique_ptr<ClusterSide>> ClusterSide::connect(const kube::Config& co
   return side;
 }
 
-void ClusterSide::watch_documents(bool needs_guard_policy) {
+void ClusterSide::watch_documents(bool needs_guard_policy, observe::Metrics& metrics) {
   needs_guard_policy_ = needs_guard_policy;
   document_watch_ = std::make_unique<kube::DocumentWatch>(background_, *connection_, kube::DocumentWatch::Options{},
                                                           [this](const std::vector<kube::CustomDocument>& set) { return take(set); });
+  document_watch_->add_metrics(metrics);
   document_watch_->start();
 }
 

@@ -46,11 +46,14 @@ struct Asked {
 };
 
 bool rule_judges(const policy::RuleInfo& rule, const Resource& resource) {
-  // Of budgets, controllers are told early; what is counted is asked for beside (ask_counted).
-  if (rule.kinds.empty() || rule.charges) return resource.role == Resource::Role::workload;
+  const bool is_workload = resource.role == Resource::Role::workload;
+  // Of budgets, who will ask for pods is told early; what is counted is asked for beside (ask_counted).
+  if (rule.charges) return is_workload || resource.role == Resource::Role::autoscaler;
+  if (rule.kinds.empty()) return is_workload;
   const std::string name = resource.group.empty() ? resource.kind : resource.kind + "." + resource.group;
+  const bool is_every = is_workload || resource.role == Resource::Role::configuration;
   return std::any_of(rule.kinds.begin(), rule.kinds.end(),
-                     [&](std::string_view kind) { return kind == name || (kind == "*" && resource.role != Resource::Role::other); });
+                     [&](std::string_view kind) { return kind == name || (kind == "*" && is_every); });
 }
 
 bool policy_binds(const policy::PolicyMatch& match, const Resource& resource) {

@@ -28,7 +28,7 @@ const std::vector<Resource>& known_resources() {
       {"ReplicaSet", "apps", "v1", "replicasets", {"scale"}, Role::workload},
       {"Job", "batch", "v1", "jobs", {}, Role::workload, Mended::on_create},
       {"CronJob", "batch", "v1", "cronjobs", {}, Role::workload, Mended::on_update_too},
-      {"HorizontalPodAutoscaler", "autoscaling", "v2", "horizontalpodautoscalers", {}},
+      {"HorizontalPodAutoscaler", "autoscaling", "v2", "horizontalpodautoscalers", {}, Role::autoscaler},
       {"Ingress", "networking.k8s.io", "v1", "ingresses", {}, Role::configuration},
       {"Gateway", "gateway.networking.k8s.io", "*", "gateways", {}, Role::configuration},
       {"Middleware", "traefik.io", "v1alpha1", "middlewares", {}, Role::configuration},

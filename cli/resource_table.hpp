@@ -18,6 +18,7 @@ struct Resource {
   std::vector<std::string> subresources;  // those that a rule may judge
   enum class Role {
     workload,       // holds a pod template, or is a pod
+    autoscaler,     // says how many pods another object may come to
     configuration,  // may hold credentials or refer to Secrets
     other,
   } role = Role::other;

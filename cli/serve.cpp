@@ -324,7 +324,7 @@ ExitCode serve(const Door& door, const ServeOptions& options, Streams& streams) 
 
   if (options.config.empty()) {
     if (auto served = serve_metrics(); !served) return refuse(streams, served.error());
-    cluster->watch_documents(door.needs_guard_policy);
+    cluster->watch_documents(door.needs_guard_policy, metrics);
     observe::log(observe::Level::info, "waiting_for_documents");
     while (!(store = cluster->first_documents(signal_poll)))
       if (const int signal = signals.take_within(std::chrono::milliseconds(0)); signal == SIGTERM || signal == SIGINT)

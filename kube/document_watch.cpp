@@ -58,12 +58,16 @@ struct DocumentWatch::Impl : std::enable_shared_from_this<DocumentWatch::Impl> {
     Impl* owner = nullptr;
     Kind kind;
     Documents there, coming;
-    bool served = false;  // and listed
+    bool served = false;           // and listed
+    std::uint64_t unreadable = 0;  // objects without a name, since the start
     std::shared_ptr<ReflectorTask> task;
 
-    [[nodiscard]] bool put(Documents& into, Value object) const {
+    [[nodiscard]] bool put(Documents& into, Value object) {
       const std::string_view name = metadata_text(object, "name");
-      if (name.empty()) return false;
+      if (name.empty()) {
+        ++unreadable;
+        return false;
+      }
       Document document;
       document.json = document_json(kind.kind, name, object["spec"]);
       document.generation = object["metadata"]["generation"].integer().value_or(0);
@@ -154,6 +158,7 @@ struct DocumentWatch::Impl : std::enable_shared_from_this<DocumentWatch::Impl> {
       one.synced = each.served;
       one.version = reflector.version();
       one.objects = each.there.size();
+      one.unreadable = each.unreadable;
       one.counts = reflector.counts();
       one.trouble = reflector.trouble();
       if (!one.served) one.trouble = "its CRD is not installed";
@@ -162,6 +167,15 @@ struct DocumentWatch::Impl : std::enable_shared_from_this<DocumentWatch::Impl> {
     const std::lock_guard lock(mutex);
     reported = std::move(status);
     progress = std::move(times);
+  }
+
+  // From any thread.
+  [[nodiscard]] ClusterStatus status() const {
+    const Clock::time_point now = Clock::now();
+    const std::lock_guard lock(mutex);
+    ClusterStatus status = reported;
+    for (std::size_t index = 0; index < status.resources.size(); ++index) status.resources[index].age = now - progress[index];
+    return status;
   }
 
   static Task<void> keep_handing_on(std::shared_ptr<Impl> self) {
@@ -268,12 +282,10 @@ void DocumentWatch::stop() {
   });
 }
 
-ClusterStatus DocumentWatch::status() const {
-  const Clock::time_point now = Clock::now();
-  const std::lock_guard lock(impl_->mutex);
-  ClusterStatus status = impl_->reported;
-  for (std::size_t index = 0; index < status.resources.size(); ++index) status.resources[index].age = now - impl_->progress[index];
-  return status;
+ClusterStatus DocumentWatch::status() const { return impl_->status(); }
+
+void DocumentWatch::add_metrics(observe::Metrics& metrics) const {
+  metrics.add_source([impl = impl_](observe::Scrape& scrape) { sample_status(scrape, impl->status()); });
 }
 
 }  // namespace portcullis::kube

@@ -16,6 +16,7 @@
 #include "kube/api.hpp"
 #include "kube/cluster_status.hpp"
 #include "net/background.hpp"
+#include "observe/metrics.hpp"
 
 namespace portcullis::kube {
 
@@ -46,6 +47,8 @@ class DocumentWatch {
   void stop();
   // From any thread. A kind whose CRD is missing is not synced.
   [[nodiscard]] ClusterStatus status() const;
+  // The same for a scrape, in the names that a Cluster's resources have; may outlive this.
+  void add_metrics(observe::Metrics& metrics) const;
 
  private:
   struct Impl;

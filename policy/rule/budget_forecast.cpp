@@ -11,6 +11,7 @@
 #include "base/text.hpp"
 #include "policy/document/budget.hpp"
 #include "policy/object/group.hpp"
+#include "policy/object/read_facts.hpp"
 #include "policy/object/usage.hpp"
 
 namespace portcullis::policy::rule {
@@ -158,6 +159,39 @@ std::string amount_of(std::string_view dimension, std::int64_t units) {
   return std::string(split_dimension(dimension).resource) + " " + amount_text(dimension, units);
 }
 
+// All that an autoscaler may come to. No version of the API defaults maxReplicas: without a number there is nothing to judge.
+void find_ceiling(const Subject& subject, const Facts& facts, Findings& findings) {
+  const Value spec = subject.object.root["spec"], before = subject.old_object.root["spec"];
+  const Value ceiling = spec["maxReplicas"];
+  if (count_of(ceiling, 0) == 0) return;
+  const bool grows = subject.operation == Operation::create || count_of(ceiling, 0) > count_of(before["maxReplicas"], 0);
+  Facts asked = facts;
+  if (!grows) asked.unknown = nullptr;  // it would only warn
+  const ClusterFacts* const known = asked.known(FactKind::workloads);
+  if (!known) return;
+  const AutoscalerFact autoscaler = read_autoscaler_fact(subject.object.root);
+  const WorkloadFact* const target =
+      known->workload(autoscaler.target_group, autoscaler.target_kind, subject.name_space, autoscaler.target_name);
+  if (!target) return;
+  const std::vector<Amount> each = budget_amounts(*facts.owner, *facts.entry, target->pod_usage);
+  for (const Amount& hard : budget_limits(*facts.owner)) {
+    const std::int64_t one = units_in(each, hard.resource), all = times(one, autoscaler.replicas_max);
+    if (one == 0 || all <= hard.units) continue;
+    const std::int64_t fitting = hard.units / one;
+    Finding finding;
+    finding.what = "autoscaler beyond the budget";
+    finding.where = ceiling.path();
+    finding.found = pods_text(autoscaler.replicas_max) + " of " + target->kind + " " + quoted(target->name) + " with at least " +
+                    amount_of(hard.resource, all) + " in all";
+    finding.wanted = "at most " + amount_text(hard.resource, hard.units) + " for " + budget_holder(hard.resource, facts);
+    finding.fix = (fitting > 0 ? "set it to " + std::to_string(fitting) + " or less, ask" : std::string("ask")) +
+                  " for less for each pod, or ask the platform team for a larger budget: as it is they never all start";
+    finding.at = ceiling;
+    finding.advice = !grows;
+    findings.add(std::move(finding));
+  }
+}
+
 }  // namespace
 
 std::string budget_holder(std::string_view dimension, const Facts& facts) {
@@ -168,6 +202,7 @@ std::string budget_holder(std::string_view dimension, const Facts& facts) {
 }
 
 void find_forecast(const Subject& subject, const Facts& facts, Findings& findings) {
+  if (subject.is("HorizontalPodAutoscaler", "autoscaling")) return find_ceiling(subject, facts, findings);
   const std::optional<Forecast> found = subject.subresource == "scale" ? of_scale(subject, facts) : of_workload(subject, facts);
   if (!found || found->wanted.count == 0) return;
   const Forecast& forecast = *found;

@@ -2,6 +2,9 @@
 // rollout that has no room for its first new pod. The pods are the truth and are charged when they come; this only tells in
 // time, and an update that neither grows nor changes the template is told nothing.
 //
+// An autoscaler goes on asking for its maxReplicas, whatever is refused: it is told, on every write, that they never fit. What
+// it scales is looked up; where that is not there (yet), there is nothing to tell.
+//
 // Knows the template's own amounts: what a LimitRange, a RuntimeClass or a webhook adds comes on top, so every figure is "at
 // least".
 #pragma once
@@ -13,7 +16,7 @@
 namespace portcullis::policy::rule {
 
 // Findings for Deployment, StatefulSet, DaemonSet, ReplicaSet, ReplicationController, Job, CronJob, the Platform's workloadKinds
-// and scale; none for what a controller owns, whose owner was told.
+// and scale, none for what a controller owns, whose owner was told; and for HorizontalPodAutoscaler.
 void find_forecast(const Subject& subject, const Facts& facts, Findings& findings);
 
 // "all namespaces of tenant `acme`", or "namespaces `acme-proj-*` of tenant `acme`", whose budget a dimension belongs to.

@@ -4,7 +4,7 @@
 //          controllers  warn or deny: what to do with a workload whose pods will not fit
 // Judges:  CREATE and UPDATE of every kind that a budget counts, and the resize of a Pod: what it adds is charged by the ledger,
 //          which grants or refuses it for all replicas at once. A Pod must set what a budget of cpu or memory counts, as under a
-//          ResourceQuota. Workloads and their scale are told early (budget_forecast.hpp).
+//          ResourceQuota. Workloads, their scale and their autoscalers are told early (budget_forecast.hpp).
 // Reads:   the object's usage by Kubernetes' own arithmetic (policy/object/usage.hpp); of an UPDATE the difference.
 // Not its: deleting; mirror pods, which a refusal does not stop: they count, and are never denied; writes that add nothing.
 #include <algorithm>
@@ -218,7 +218,7 @@ const RuleInfo tenant_budget{
                 .fallback = "80"},
                {.name = "controllers",
                 .type = ParamType::string,
-                .meaning = "whether a workload whose pods will not fit only warns or is denied, when it is made or grows",
+                .meaning = "whether a workload or an autoscaler whose pods will not fit only warns or is denied, when it is made or grows",
                 .words = {"warn", "deny"},
                 .fallback = "warn"}},
     .charges = true,

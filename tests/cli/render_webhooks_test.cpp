@@ -148,10 +148,13 @@ TEST_CASE("budgets are asked for what may use them", "[cli][render]") {
   CHECK(configuration["webhooks"][3]["sideEffects"] == "None");
   const auto every = documents(acme + policy_of("{mode: warn, rules: [{id: tenant-budget}]}"));
   const std::string all = sent(validating_configuration(every, {}), tier_entry(3));
-  for (const char* wanted : {"pods CREATE,UPDATE;", "pods/resize UPDATE;", "persistentvolumeclaims CREATE,UPDATE;",
-                             "services CREATE,UPDATE;", "deployments/scale UPDATE;", "deployments CREATE,UPDATE;"})
+  for (const char* wanted :
+       {"pods CREATE,UPDATE;", "pods/resize UPDATE;", "persistentvolumeclaims CREATE,UPDATE;", "services CREATE,UPDATE;",
+        "deployments/scale UPDATE;", "deployments CREATE,UPDATE;", "horizontalpodautoscalers CREATE,UPDATE;"})
     CHECK(all.find(wanted) != std::string::npos);
   CHECK(all.find("secrets") == std::string::npos);
+  const auto others = documents(acme + policy_of("{rules: [{id: no-inline-secret}, {id: replica-floor, with: {min: 2}}]}"));
+  CHECK(sent(validating_configuration(others, {}), tier_entry(1)).find("horizontalpodautoscalers") == std::string::npos);
   CHECK(validating_configuration(every, {})["webhooks"][0]["sideEffects"] == "None");
 }
 

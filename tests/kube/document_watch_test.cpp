@@ -128,6 +128,36 @@ TEST_CASE("documents come, change, go, and are told what became of them", "[kube
   CHECK(w.sets() == sets);
 }
 
+TEST_CASE("the watches of documents are seen in a scrape, as those of facts are", "[kube]") {
+  observe::Metrics metrics;
+  {
+    World w;
+    for (const char* each : {"platforms", "tenants", "policies", "policyexceptions"}) w.api.serve(path(each));
+    w.api.put(path("tenants"), document("acme", {{"tier", 1}}));
+    w.watch.add_metrics(metrics);
+    CHECK(metrics.expose().empty());  // nothing is watched yet
+    w.watch.start();
+    const auto shows = [&](const std::string& name, const std::string& plural, const std::string& value) {
+      const std::string line = "portcullis_kube_" + name + "{resource=\"" + plural + ".portcullis.dev\"} " + value + "\n";
+      return eventually([&] { return metrics.expose().find(line) != std::string::npos; });
+    };
+    CHECK(shows("objects", "tenants", "1"));
+    CHECK(shows("objects", "platforms", "0"));
+    CHECK(shows("synced", "tenants", "1"));
+    CHECK(shows("lists_total", "tenants", "1"));
+    CHECK(shows("watches_total", "tenants", "1"));
+    CHECK(metrics.expose().find("portcullis_kube_snapshot_age_seconds{resource=\"tenants.portcullis.dev\"}") != std::string::npos);
+    CHECK(shows("synced", "guardpolicies", "0"));  // without its CRD
+    CHECK(metrics.expose().find("portcullis_kube_snapshot_age_seconds{resource=\"guardpolicies.portcullis.dev\"}") == std::string::npos);
+    w.api.put(path("tenants"), document("new", {{"tier", 2}}));
+    CHECK(shows("objects", "tenants", "2"));
+    CHECK(shows("watch_events_total", "tenants", "1"));
+    w.api.compact();
+    CHECK(shows("relists_total", "tenants", "1"));
+  }
+  CHECK(metrics.expose().find("{resource=\"tenants.portcullis.dev\"} 2\n") != std::string::npos);  // a last scrape finds it still
+}
+
 TEST_CASE("errors go to whom they are about", "[kube]") {
   struct Case {
     const char *name, *where;

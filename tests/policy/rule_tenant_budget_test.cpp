@@ -309,6 +309,159 @@ TEST_CASE("tenant-budget tells workloads early", "[policy][rule]") {
   }
 }
 
+TEST_CASE("tenant-budget tells autoscalers what never fits", "[policy][rule]") {
+  KnownFacts facts;
+  WorkloadFact& web = facts.workloads.emplace_back();
+  web.group = "apps", web.kind = "Deployment", web.name_space = "acme-prod", web.name = "web";
+  web.pod_usage = {{"requests.cpu", *Quantity::parse(std::string_view("1500m"))}, {"pods", Quantity::of_units(1)}};
+  WorkloadFact& shop = facts.workloads.emplace_back(web);
+  shop.group = "odoo.example", shop.kind = "Odoo", shop.name = "shop";
+  World world = create({{"requests.cpu", "10"}}, {{"pods", "8"}});
+  world.cluster = &facts;
+  const auto scaler = [](const std::string& spec, const std::string& api = "autoscaling/v2") {
+    return "{apiVersion: " + api + ", kind: HorizontalPodAutoscaler, metadata: {name: web}, spec: " + spec + "}";
+  };
+  const auto of_web = [&](const std::string& maximum, const std::string& more = "") {
+    return scaler("{scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}, maxReplicas: " + maximum + more + "}");
+  };
+  const std::string seven =
+      "autoscaler beyond the budget at spec.maxReplicas: found 7 pods of Deployment `web` with at least requests.cpu 10.5 in all";
+  const std::string nine =
+      "autoscaler beyond the budget at spec.maxReplicas: found 9 pods of Deployment `web` with at least requests.cpu 13.5 in all\n"
+      "autoscaler beyond the budget at spec.maxReplicas: found 9 pods of Deployment `web` with at least pods 9 in all";
+  const auto advice = [](const std::string& text) {
+    std::string out = "advice " + text;
+    if (const std::size_t line = out.find('\n'); line != std::string::npos) out.insert(line + 1, "advice ");
+    return out;
+  };
+
+  SECTION("made") {
+    struct Case {
+      const char* name;
+      std::string manifest, told;
+    };
+    const std::string target = "{apiVersion: apps/v1, kind: Deployment, name: web}";
+    const Case cases[] = {
+        {"fits", of_web("6"), ""},
+        {"beyond one budget", of_web("7"), advice(seven)},
+        {"beyond the entry's too", of_web("9"), advice(nine)},
+        {"minReplicas do not matter", of_web("7", ", minReplicas: 9"), advice(seven)},
+        {"v1", scaler("{scaleTargetRef: " + target + ", maxReplicas: 7}", "autoscaling/v1"), advice(seven)},
+        {"target of an old group",
+         scaler("{scaleTargetRef: {apiVersion: extensions/v1beta1, kind: Deployment, name: web}, maxReplicas: 7}"), advice(seven)},
+        {"a workload of the platform's", scaler("{scaleTargetRef: {apiVersion: odoo.example/v1, kind: Odoo, name: shop}, maxReplicas: 7}"),
+         "advice autoscaler beyond the budget at spec.maxReplicas: found 7 pods of Odoo `shop` with at least requests.cpu 10.5 in all"},
+        {"more than can be said", of_web("9223372036854775807"),
+         "advice autoscaler beyond the budget at spec.maxReplicas: found 9223372036854775807 pods of Deployment `web` with at least "
+         "requests.cpu 4611686018427387.904 in all\n"
+         "advice autoscaler beyond the budget at spec.maxReplicas: found 9223372036854775807 pods of Deployment `web` with at least pods "
+         "4Ei in all"},
+        {"absent", scaler("{scaleTargetRef: " + target + "}"), ""},
+        {"null", of_web("null"), ""},
+        {"wrong type", of_web("'70'"), ""},
+        {"a fraction", of_web("70.5"), ""},
+        {"zero", of_web("0"), ""},
+        {"negative", of_web("-70"), ""},
+        {"no spec", "{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {name: web}}", ""},
+        {"spec of a wrong type", scaler("[70]"), ""},
+        {"no target", scaler("{maxReplicas: 70}"), ""},
+        {"target null", scaler("{scaleTargetRef: null, maxReplicas: 70}"), ""},
+        {"target of a wrong type", scaler("{scaleTargetRef: [web], maxReplicas: 70}"), ""},
+        {"target not there", scaler("{scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: other}, maxReplicas: 70}"), ""},
+        {"target of another group", scaler("{scaleTargetRef: {apiVersion: v1, kind: Deployment, name: web}, maxReplicas: 70}"), ""},
+        {"another group's autoscaler", scaler("{scaleTargetRef: " + target + ", maxReplicas: 70}", "example.org/v1"), ""},
+    };
+    for (const Case& c : cases) {
+      DYNAMIC_SECTION(c.name) {
+        CHECK(told(c.manifest, world) == c.told);
+        std::string denied = c.told;
+        for (std::size_t at = 0; (at = denied.find("advice ")) != std::string::npos;) denied.erase(at, 7);
+        CHECK(told(c.manifest, world, "{controllers: deny}") == denied);
+      }
+    }
+  }
+  SECTION("what to do") {
+    const auto fix = [&](const World& in) { return findings(*compile("tenant-budget", "{}"), of_web("7"), in).at(0); };
+    CHECK(fix(world).fix ==
+          "set it to 6 or less, ask for less for each pod, or ask the platform team for a larger budget: as it is they never all start");
+    CHECK(fix(world).wanted == "at most 10 for all namespaces of tenant `acme`");
+    World small = create({{"requests.cpu", "1"}});
+    small.cluster = &facts;
+    CHECK(fix(small).fix == "ask for less for each pod, or ask the platform team for a larger budget: as it is they never all start");
+  }
+  SECTION("what its pods do not use, and another namespace's, bounds nothing") {
+    World other = create({{"limits.memory", "1"}, {"count/deployments.apps", "1"}});
+    other.cluster = &facts;
+    CHECK(told(of_web("70"), other) == "");
+    world.name_space = "acme-staging";
+    CHECK(told(of_web("70"), world) == "");
+  }
+  SECTION("changed") {
+    struct Case {
+      const char *name, *before, *now, *warned, *denied;
+    };
+    const std::string advised = advice(seven);
+    const Case cases[] = {
+        {"grows past it", "6", "7", advised.c_str(), seven.c_str()},
+        {"grows further", "2", "7", advised.c_str(), seven.c_str()},
+        {"grows within it", "2", "6", "", ""},
+        {"was nothing", "null", "7", advised.c_str(), seven.c_str()},
+        {"keeps", "7", "7", advised.c_str(), advised.c_str()},
+        {"shrinks, not enough", "8", "7", advised.c_str(), advised.c_str()},
+        {"shrinks", "7", "6", "", ""},
+        {"is taken away", "7", "null", "", ""},
+    };
+    world.operation = Operation::update;
+    for (const Case& c : cases) {
+      DYNAMIC_SECTION(c.name) {
+        world.old = of_web(c.before);
+        CHECK(told(of_web(c.now, ", metrics: []"), world) == c.warned);
+        CHECK(told(of_web(c.now, ", metrics: []"), world, "{controllers: deny}") == c.denied);
+      }
+    }
+    SECTION("another target is no growth") {
+      world.old = scaler("{scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: other}, maxReplicas: 7}");
+      CHECK(told(of_web("7"), world, "{controllers: deny}") == advised);
+    }
+  }
+  SECTION("deleted") {
+    world.operation = Operation::remove;
+    CHECK(told(of_web("70"), world, "{controllers: deny}") == "");
+  }
+  SECTION("what is not known is missed only where it could deny") {
+    facts.unknown = {FactKind::workloads};
+    const auto missed = [&](const char* with) {
+      Given given(of_web("7"), world);
+      FactKinds unknown;
+      given.facts.unknown = &unknown;
+      Findings found;
+      compile("tenant-budget", with)->evaluate(given.subject, given.facts, found);
+      CHECK(found.empty());
+      return unknown.has(FactKind::workloads);
+    };
+    CHECK_FALSE(missed("{}"));
+    CHECK(missed("{controllers: deny}"));
+    world.operation = Operation::update;
+    world.old = of_web("7");
+    CHECK_FALSE(missed("{controllers: deny}"));
+    world.old = of_web("6");
+    CHECK(missed("{controllers: deny}"));
+    world.cluster = nullptr;
+    CHECK_FALSE(missed("{controllers: deny}"));
+  }
+  SECTION("nobody reads a controller's warnings") {
+    const auto heard = [&](const char* with) {
+      Given given(of_web("7"), world);
+      given.facts.is_controller = true;
+      Findings found;
+      compile("tenant-budget", with)->evaluate(given.subject, given.facts, found);
+      return found.all().size();
+    };
+    CHECK(heard("{}") == 0);
+    CHECK(heard("{controllers: deny}") == 1);
+  }
+}
+
 TEST_CASE("tenant-budget refuses params", "[policy][rule]") {
   for (const char* with : {"{}", "{warnAt: 1}", "{warnAt: 100, controllers: deny}"}) CHECK(refusal("tenant-budget", with) == "");
   for (const char* with : {"{warnAt: 0}", "{warnAt: 101}", "{warnAt: 80%}", "{controllers: allow}", "{min: 2}"}) {

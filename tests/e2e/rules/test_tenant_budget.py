@@ -184,6 +184,23 @@ def test_a_scale_that_cannot_fit_warns(budgets, developer):
     assert not any("tenant-budget" in each for each in scaled_to(2).warnings), "scaling down needs no room"
 
 
+def test_an_autoscaler_whose_pods_never_fit_warns(budgets, developer):
+    """Of either version; by the template of what it scales. Nothing is stored: the autoscaler is only tried."""
+    developer.create(objects.workload("Deployment", NAMESPACES[0], pod(cpu="500m")["spec"], name="scaled", replicas=1)).ok(201)
+
+    def warnings(maximum, target="scaled", version="v2"):
+        thing = {"apiVersion": f"autoscaling/{version}", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "scaled", "namespace": NAMESPACES[0]},
+                 "spec": {"maxReplicas": maximum, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": target}}}
+        path = f"/apis/autoscaling/{version}/namespaces/{NAMESPACES[0]}/horizontalpodautoscalers?dryRun=All"
+        return [each for each in developer.request("POST", path, thing).ok(201).warnings if "tenant-budget" in each]
+    wait.until(lambda: warnings(5), 20, "a warning of tenant-budget")  # a replica of the gate knows the Deployment by its watch
+    wait.until(lambda: all("5 pods of Deployment `scaled` with at least requests.cpu 2.5 in all" in "".join(warnings(5, version=version))
+                           for version in ("v1", "v2") for _ in range(5)), 20, "every replica's warning, of both versions")
+    assert "set it to 4 or less" in warnings(5)[0]
+    assert warnings(4) == []
+    assert warnings(50, target="nobody") == []
+
+
 def test_nobody_but_the_ledger_writes_the_status(budgets):
     """The status is the lock: not even who may edit budgets writes it."""
     editor = budgets.cluster.user("editor@hoster.example", ["platform"])
