@@ -308,6 +308,9 @@ Json validating_configuration(const policy::DocumentSet& documents, const Webhoo
   // The labels that choose an entry are as safe as the strictest of them.
   webhooks.push_back(entry("validate-namespace.portcullis.dev", "/validate", any_closed, false, everywhere,
                            namespace_rules({Operation::create, Operation::update}, {"namespaces"}), options));
+  // Labels come in by the parts too, and by these a namespace goes away: a gate that is down never keeps one from it.
+  webhooks.push_back(entry("validate-namespace-parts.portcullis.dev", "/validate", false, false, everywhere,
+                           namespace_rules({Operation::update}, {"namespaces/status", "namespaces/finalize"}), options));
   return configuration("ValidatingWebhookConfiguration", std::move(webhooks));
 }
 

@@ -151,6 +151,7 @@ TEST_CASE("only what loaded rules judge is sent", "[cli][render]") {
       CHECK(sent(mutating, "mutate.portcullis.dev") == c.mended);
       CHECK(sent(mutating, "mutate-update.portcullis.dev") == c.mended_later);
       CHECK(sent(validating, "validate-namespace.portcullis.dev") == "namespaces CREATE,UPDATE");
+      CHECK(sent(validating, "validate-namespace-parts.portcullis.dev") == "namespaces/finalize UPDATE; namespaces/status UPDATE");
       CHECK(sent(mutating, "mutate-namespace.portcullis.dev") == "namespaces CREATE,UPDATE");
     }
   }
