@@ -24,8 +24,8 @@ using Verdict = Check::Verdict;
 constexpr std::chrono::seconds look_time_max{3};  // for a replica to show its certificate
 constexpr std::chrono::seconds between_looks{2};  // while waiting
 
-constexpr std::array<std::string_view, 9> categories{"kubernetes-api", "permissions", "documents", "replicas", "certificates",
-                                                     "webhook-config", "facts",       "quotas",    "self-test"};
+constexpr std::array<std::string_view, 10> categories{"kubernetes-api", "permissions", "documents", "replicas", "certificates",
+                                                      "webhook-config", "audit",       "facts",     "quotas",   "self-test"};
 
 struct DoctorOptions {
   ApiOptions api;
@@ -71,6 +71,7 @@ Checks examine(const DoctorOptions& options, const Examination& prepared) {
   append(checks, check_replicas(examination));
   append(checks, check_certificates(examination));
   append(checks, check_webhook_config(examination));
+  append(checks, check_audit(examination));
   append(checks, check_facts(examination));
   append(checks, check_quotas(examination));
   append(checks, check_self_test(examination));

@@ -45,6 +45,7 @@ Checks check_permissions(const Examination& examination);
 Checks check_webhook_config(const Examination& examination);
 Checks check_certificates(const Examination& examination);
 Checks check_replicas(const Examination& examination);
+Checks check_audit(const Examination& examination);
 Checks check_facts(const Examination& examination);
 Checks check_quotas(const Examination& examination);
 Checks check_self_test(const Examination& examination);
@@ -52,7 +53,7 @@ Checks check_uninstall(const Examination& examination);  // --uninstall
 
 // The addresses of the Service's pods that are ready.
 struct Endpoint {
-  std::string address, pod;  // HOST:PORT
+  std::string address, pod, node;  // HOST:PORT
 };
 Result<std::vector<Endpoint>> ready_endpoints(const Examination& examination);
 

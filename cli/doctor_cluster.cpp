@@ -1,8 +1,5 @@
-// doctor: the API server, what we may do there, and the replicas.
-#include <algorithm>
+// doctor: the API server, and what we may do there.
 #include <charconv>
-#include <map>
-#include <set>
 #include <string>
 #include <utility>
 
@@ -148,104 +145,6 @@ Checks check_permissions(const Examination& examination) {
   }
   return {judge_rights(examination, rights, !examination.in_cluster, "permission",
                        "apply what `portcullis render rbac` prints for these documents")};
-}
-
-Result<std::vector<Endpoint>> ready_endpoints(const Examination& examination) {
-  const auto slices =
-      list_objects(examination.call, "/apis/discovery.k8s.io/v1/namespaces/" + examination.name_space +
-                                         "/endpointslices?labelSelector=kubernetes.io/service-name%3D" + examination.service);
-  if (!slices) return tl::unexpected(slices.error());
-  std::vector<Endpoint> endpoints;
-  for (const Json& slice : *slices) {
-    int port = 0;
-    for (const Json& each : member(slice, {"ports"}))
-      if (member(each, {"port"}).is_number_integer()) port = each["port"].get<int>();
-    for (const Json& each : member(slice, {"endpoints"})) {
-      const Json& ready = member(each, {"conditions", "ready"});
-      if (ready.is_boolean() && !ready.get<bool>()) continue;
-      for (const Json& address : member(each, {"addresses"})) {
-        if (!address.is_string()) continue;
-        const auto host = address.get<std::string>();
-        const bool v6 = host.find(':') != std::string::npos;
-        endpoints.push_back({(v6 ? "[" + host + "]" : host) + ":" + std::to_string(port), text_member(each, {"targetRef", "name"})});
-      }
-    }
-  }
-  return endpoints;
-}
-
-namespace {
-
-// What a replica's metrics listener says of itself, asked through the API server.
-Result<std::string> readiness_of(const Examination& examination, const std::string& pod) {
-  const std::string path = "/api/v1/namespaces/" + examination.name_space + "/pods/";
-  const auto object = get_object(examination.call, path + pod);
-  if (!object) return tl::unexpected(object.error());
-  int port = 0;
-  for (const Json& container : member(*object, {"spec", "containers"}))
-    for (const Json& each : member(container, {"ports"}))
-      if (text_member(each, {"name"}) == "metrics" && member(each, {"containerPort"}).is_number_integer())
-        port = each["containerPort"].get<int>();
-  if (port == 0) return fail(ErrorKind::not_found, "pod " + pod, "has no port named metrics");
-  kube::ApiRequest request;
-  request.target = path + pod + ":" + std::to_string(port) + "/proxy/readyz";
-  request.accept = "*/*";
-  auto answer = examination.call(std::move(request));
-  if (!answer) return tl::unexpected(answer.error());
-  if (answer->status == 403) return fail(ErrorKind::invalid, "pod " + pod, "forbidden: get pods/proxy");
-  return std::move(answer->body);
-}
-
-std::string line_after(const std::string& text, std::string_view word) {
-  const auto at = text.find(word);
-  if (at == std::string::npos) return {};
-  const auto begin = at + word.size();
-  return text.substr(begin, text.find('\n', begin) - begin);
-}
-
-}  // namespace
-
-Checks check_replicas(const Examination& examination) {
-  const auto endpoints = ready_endpoints(examination);
-  if (!endpoints) return {not_seen("replicas", "replicas-ready", endpoints.error())};
-  Checks checks;
-  const std::size_t count = endpoints->size();
-  const std::string words = std::to_string(count) + (count == 1 ? " replica of " : " replicas of ") + examination.service + " ready";
-  checks.push_back({"replicas", "replicas-ready",
-                    count == 0   ? Verdict::failed
-                    : count == 1 ? Verdict::warn
-                                 : Verdict::fine,
-                    words,
-                    count == 0 ? "look at `kubectl -n " + examination.name_space + " describe pods`: their /readyz says what they wait for"
-                    : count == 1 ? "with one replica a restart closes the gate: run two or more"
-                                 : ""});
-  std::map<std::string, int> hashes;
-  std::optional<Error> unseen;
-  for (const Endpoint& endpoint : *endpoints) {
-    if (endpoint.pod.empty()) continue;
-    const auto said = readiness_of(examination, endpoint.pod);
-    if (!said) {
-      unseen = said.error();
-      continue;
-    }
-    if (const std::string hash = line_after(*said, "documents "); !hash.empty()) ++hashes[hash];
-    if (const std::string refused = line_after(*said, "the last set was refused: "); !refused.empty())
-      checks.push_back({"replicas", "documents-refused", Verdict::failed,
-                        "pod " + endpoint.pod + " goes on with its old documents: " + printable(refused),
-                        "mend the documents; `portcullis config validate` shows every mistake"});
-  }
-  if (unseen && hashes.empty()) {
-    checks.push_back(not_seen("replicas", "same-documents", *unseen));
-  } else if (hashes.size() == 1) {
-    checks.push_back({"replicas", "same-documents", Verdict::fine, "all judge by " + printable(hashes.begin()->first), ""});
-  } else if (hashes.size() > 1) {
-    std::string found;
-    for (const auto& [hash, replicas] : hashes) found += (found.empty() ? "" : ", ") + std::to_string(replicas) + " by " + printable(hash);
-    checks.push_back(
-        {"replicas", "same-documents", Verdict::warn, "replicas judge differently: " + found,
-         "a change takes a minute to reach every mounted ConfigMap; if it stays, look at the replicas' log for documents_refused"});
-  }
-  return checks;
 }
 
 }  // namespace portcullis::cli

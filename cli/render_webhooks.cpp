@@ -124,19 +124,21 @@ Asked asked_of(const policy::DocumentSet& documents) {
   return asked;
 }
 
-Asked mended_of(const policy::DocumentSet& documents) {
+bool mends(const policy::Policy& policy, const policy::PolicyRule& use) {
+  return use.inject && use.mode.value_or(policy.mode) != policy::Mode::audit;
+}
+
+Asked mended_of(const policy::DocumentSet& documents, Operation operation) {
   Asked asked;
   asked.table = resource_table(documents.platform);
   for (const policy::Policy& each : documents.policies) {
     for (const policy::PolicyRule& use : each.rules) {
       const policy::RuleInfo* rule = policy::find_rule(use.id);
-      if (!rule || !use.inject || use.mode.value_or(each.mode) == policy::Mode::audit) continue;
-      Operations operations = common_operations(*rule, each.match);
+      if (!rule || !mends(each, use) || !common_operations(*rule, each.match).contains(operation)) continue;
       for (const Resource& resource : asked.table) {
         if (resource.mended == Resource::Mended::never || !rule_judges(*rule, resource) || !policy_binds(each.match, resource)) continue;
-        Operations here = operations;
-        if (resource.mended == Resource::Mended::on_create) here.erase(Operation::update);
-        asked.ask(resource, "", here);
+        if (resource.mended == Resource::Mended::on_create && operation != Operation::create) continue;
+        asked.ask(resource, "", {operation});
       }
     }
   }
@@ -177,22 +179,25 @@ Json rules_of(const Asked& asked) {
   return rules;
 }
 
-Json namespace_rules() {
+Json namespace_rules(const Operations& operations, Json resources) {
   return Json::array({{{"apiGroups", {""}},
                        {"apiVersions", {"v1"}},
-                       {"operations", {"CREATE", "UPDATE"}},
-                       {"resources", {"namespaces"}},
+                       {"operations", operation_names(operations)},
+                       {"resources", std::move(resources)},
                        {"scope", "Cluster"}}});
 }
 
-Json selector(const policy::Platform& platform, const WebhookOptions& options, int tier) {
+// Every namespace but the system's and our own.
+Json selector(const policy::Platform& platform, const WebhookOptions& options) {
   Json left_out = platform.system_namespaces;
   if (std::find(left_out.begin(), left_out.end(), options.name_space) == left_out.end()) left_out.push_back(options.name_space);
-  Json expressions = Json::array({{{"key", "kubernetes.io/metadata.name"}, {"operator", "NotIn"}, {"values", left_out}}});
-  if (tier == 1) expressions.push_back({{"key", "portcullis.dev/tier"}, {"operator", "NotIn"}, {"values", {"2", "3"}}});
-  if (tier > 1)
-    expressions.push_back({{"key", "portcullis.dev/tier"}, {"operator", "In"}, {"values", Json::array({std::to_string(tier)})}});
-  return {{"matchExpressions", std::move(expressions)}};
+  return {{"matchExpressions", {{{"key", "kubernetes.io/metadata.name"}, {"operator", "NotIn"}, {"values", std::move(left_out)}}}}};
+}
+
+// `NotIn` takes namespaces without the label too.
+Json by_tier(Json selector, std::string_view how, Json values) {
+  selector["matchExpressions"].push_back({{"key", "portcullis.dev/tier"}, {"operator", how}, {"values", std::move(values)}});
+  return selector;
 }
 
 Json entry(const std::string& name, std::string_view path, bool closed, bool writes, Json namespace_selector, Json rules,
@@ -255,6 +260,19 @@ bool charges(const policy::DocumentSet& documents, int tier) {
   });
 }
 
+// Where nothing is ever mended. A namespace that has no label yet may be of any tier.
+Json tiers_not_mended(const policy::DocumentSet& documents) {
+  Json out = Json::array();
+  for (const int tier : tiers) {
+    const bool any = std::any_of(documents.policies.begin(), documents.policies.end(), [&](const policy::Policy& each) {
+      return may_bind(each.match, documents, tier) &&
+             std::any_of(each.rules.begin(), each.rules.end(), [&](const policy::PolicyRule& use) { return mends(each, use); });
+    });
+    if (!any) out.push_back(std::to_string(tier));
+  }
+  return out;
+}
+
 }  // namespace
 
 bool fails_closed(const policy::DocumentSet& documents, int tier) {
@@ -279,38 +297,45 @@ std::vector<std::string> kinds_not_sent(const policy::DocumentSet& documents) {
 }
 
 Json validating_configuration(const policy::DocumentSet& documents, const WebhookOptions& options) {
-  const Json rules = rules_of(asked_of(documents));
+  const Json rules = rules_of(asked_of(documents)), everywhere = selector(documents.platform, options);
   Json webhooks = Json::array();
   bool any_closed = false;
   for (const int tier : tiers) {
     const bool closed = fails_closed(documents, tier);
     any_closed = any_closed || closed;
     if (rules.empty()) continue;
-    webhooks.push_back(entry("validate-tier-" + std::to_string(tier) + ".portcullis.dev", "/validate", closed, charges(documents, tier),
-                             selector(documents.platform, options, tier), rules, options));
+    const std::string name = std::to_string(tier);
+    webhooks.push_back(entry("validate-tier-" + name + ".portcullis.dev", "/validate", closed, charges(documents, tier),
+                             tier == 1 ? by_tier(everywhere, "NotIn", {"2", "3"}) : by_tier(everywhere, "In", {name}), rules, options));
   }
   // The labels that choose an entry are as safe as the strictest of them.
-  webhooks.push_back(entry("validate-namespace.portcullis.dev", "/validate", any_closed, false, selector(documents.platform, options, 0),
-                           namespace_rules(), options));
+  webhooks.push_back(entry("validate-namespace.portcullis.dev", "/validate", any_closed, false, everywhere,
+                           namespace_rules({Operation::create, Operation::update}, {"namespaces"}), options));
+  // Labels come in by the parts too, and by these a namespace goes away: a gate that is down never keeps one from it.
+  webhooks.push_back(entry("validate-namespace-parts.portcullis.dev", "/validate", false, false, everywhere,
+                           namespace_rules({Operation::update}, {"namespaces/status", "namespaces/finalize"}), options));
   return configuration("ValidatingWebhookConfiguration", std::move(webhooks));
 }
 
 // failurePolicy Ignore throughout: what is not mended is judged as it is by the validating twin.
 Json mutating_configuration(const policy::DocumentSet& documents, const WebhookOptions& options) {
   Json webhooks = Json::array();
-  const auto add = [&](const std::string& name, Json rules) {
-    Json webhook = entry(name, "/mutate", false, false, selector(documents.platform, options, 0), std::move(rules), options);
+  const Json everywhere = selector(documents.platform, options), not_mended = tiers_not_mended(documents);
+  const Json mended = not_mended.empty() ? everywhere : by_tier(everywhere, "NotIn", not_mended);
+  const auto add = [&](const std::string& name, const Json& where, Json rules) {
+    if (rules.empty()) return;
+    Json& webhook = webhooks.emplace_back(entry(name, "/mutate", false, false, where, std::move(rules), options));
     webhook["reinvocationPolicy"] = "IfNeeded";
-    webhooks.push_back(std::move(webhook));
   };
-  if (Json rules = rules_of(mended_of(documents)); !rules.empty()) {
-    add("mutate.portcullis.dev", std::move(rules));
-    // A controller that writes back what it read must not start a roll-out: only what people and pipelines update is mended.
+  add("mutate.portcullis.dev", mended, rules_of(mended_of(documents, Operation::create)));
+  // A controller that writes back what it read must not start a roll-out: only what people and pipelines update is mended. An
+  // entry of its own, for a condition costs the API server more than all else that it does to choose an entry.
+  if (Json rules = rules_of(mended_of(documents, Operation::update)); !rules.empty()) {
+    add("mutate-update.portcullis.dev", mended, std::move(rules));
     webhooks.back()["matchConditions"] = Json::array(
-        {{{"name", "not-a-controllers-update"},
-          {"expression", "request.operation == 'CREATE' || !('system:serviceaccounts:kube-system' in request.userInfo.groups)"}}});
+        {{{"name", "not-a-controllers-update"}, {"expression", "!('system:serviceaccounts:kube-system' in request.userInfo.groups)"}}});
   }
-  add("mutate-namespace.portcullis.dev", namespace_rules());
+  add("mutate-namespace.portcullis.dev", everywhere, namespace_rules({Operation::create, Operation::update}, {"namespaces"}));
   return configuration("MutatingWebhookConfiguration", std::move(webhooks));
 }
 

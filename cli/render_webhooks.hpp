@@ -1,9 +1,9 @@
 // What the API server is to send here, made of the documents and of what their rules judge: one validating entry a tier, so
-// that a tier fails closed or open by itself, one for namespaces, and the mutating twins.
+// that a tier fails closed or open by itself, one for namespaces and one for their parts, and the mutating twins.
 //
-// An object matches exactly one entry of a phase: the API server shows a user one webhook's message only. Namespaces choose
-// their entry by the label portcullis.dev/tier, which /mutate writes and nobody else may; one without it is judged by the
-// strictest.
+// A request matches at most one entry of a phase: the API server shows a user one webhook's message only, and a call costs.
+// Namespaces choose their entry by the label portcullis.dev/tier, which /mutate writes and nobody else may; one without it is
+// judged by the strictest, and mended wherever any is.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -6,6 +6,7 @@
 
 #include "kube/facts.hpp"
 #include "kube/object_reader.hpp"
+#include "kube/resource_version.hpp"
 #include "kube/status.hpp"
 
 namespace portcullis::kube {
@@ -89,6 +90,11 @@ void LeaseMachine::adopt(BootClock::time_point now, policy::Value lease) {
   if (version != version_ || !exists_) changed_at_ = now;
   exists_ = read_ = true;
   version_ = version;
+  if (compare_versions(version_, newest_) == VersionOrder::older) {
+    went_back_ = true;
+  } else {
+    newest_ = version_;
+  }
   uid_ = metadata_text(lease, "uid");
   holder_ = spec["holderIdentity"].text();
   others_duration_ = seconds(std::clamp<std::int64_t>(spec["leaseDurationSeconds"].integer().value_or(15), 1, 3'600));
@@ -118,6 +124,8 @@ void LeaseMachine::answered(BootClock::time_point now, Result<ApiResponse> respo
   }
   if (response->status < 200 || response->status > 299)
     return pause(now, std::to_string(response->status) + " " + read_status(response->body).message);
+  // It was there, or what was said of it was no API server's word: then creating it fails.
+  if (asked == Asked::create && !newest_.empty()) went_back_ = true;
   ObjectReader reader;
   const auto lease = reader.object(pad(response->body));
   if (!lease) return pause(now, lease.error().message());

@@ -3,6 +3,9 @@
 // Clocks of different machines are never compared: a lease of another holder has ended when it stood unchanged on our own clock for
 // as long as it says, and ours holds for its duration from the moment its renewal was *sent*. Writes carry the resourceVersion that
 // was read, so that of two who want a lease one gets it. What a lost answer did is found out by reading.
+//
+// Reads and writes here are etcd's own word. So an older version than one seen before means that etcd was restored from a backup;
+// a lease that went means it too, unless somebody deleted it.
 #pragma once
 
 #include <chrono>
@@ -44,6 +47,7 @@ class LeaseMachine {
   std::optional<ApiRequest> release(bool remove, WallClock::time_point wall);
 
   [[nodiscard]] BootClock::time_point valid_until() const { return valid_until_; }
+  [[nodiscard]] bool went_back() const { return went_back_; }  // the API server has forgotten what it knew of the lease; stays so
   [[nodiscard]] const std::string& holder() const { return holder_; }
   [[nodiscard]] const std::string& trouble() const { return trouble_; }
 
@@ -58,8 +62,8 @@ class LeaseMachine {
   LeaseOptions options_;
   Asked asked_ = Asked::nothing;
   BootClock::time_point sent_{}, not_before_{}, changed_at_{}, valid_until_{};
-  bool exists_ = false, read_ = false;
-  std::string version_, holder_, uid_, trouble_;
+  bool exists_ = false, read_ = false, went_back_ = false;
+  std::string version_, newest_, holder_, uid_, trouble_;
   std::chrono::seconds others_duration_{0};
   std::int64_t transitions_ = 0;
 };

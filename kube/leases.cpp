@@ -20,11 +20,13 @@ struct Lease::Impl {
   LeaseMachine machine;  // of the kube thread, like what follows
   bool stopping = false;
   net::Event wake;
+  std::atomic<bool> went_back{false};
   std::atomic<BootClock::rep> valid_until{0};
   mutable std::mutex mutex;
   std::string trouble;
 
   void say() {
+    went_back.store(machine.went_back(), std::memory_order_release);
     valid_until.store(machine.valid_until().time_since_epoch().count(), std::memory_order_release);
     const std::lock_guard lock(mutex);
     trouble = machine.trouble();
@@ -64,6 +66,8 @@ void Lease::start() {
 BootClock::time_point Lease::valid_until() const {
   return BootClock::time_point(BootClock::duration(impl_->valid_until.load(std::memory_order_acquire)));
 }
+
+bool Lease::went_back() const { return impl_->went_back.load(std::memory_order_acquire); }
 
 std::string Lease::trouble() const {
   const std::lock_guard lock(impl_->mutex);

@@ -27,6 +27,9 @@ class Lease {
   // From any thread: do we hold it at this moment? Asks the clock, so that who was stopped for long learns it first.
   [[nodiscard]] bool held() const { return BootClock::now() < valid_until(); }
   [[nodiscard]] BootClock::time_point valid_until() const;
+  // Has the API server forgotten what it knew of it, as after a restored backup? Then what our watches said before may be of a time
+  // that is lost. Known before held() is true again.
+  [[nodiscard]] bool went_back() const;
   // Why it is not held, for logs; "" when it is, or when another holds it.
   [[nodiscard]] std::string trouble() const;
 

@@ -154,7 +154,7 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
   std::map<std::string, std::map<std::string, QuotaCore::Standing, std::less<>>, std::less<>> standings;  // by tenant and dimension
   std::map<std::string, std::size_t, std::less<>> drift;
   std::string trouble = "not started";
-  bool is_stopped = false, is_released = false;
+  bool is_stopped = false, is_released = false, told_went_back = false;
   QuotaMetrics metrics;
 
   // --- what comes in ---
@@ -357,6 +357,8 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
     if (!quotas_synced) return "TenantQuotas are not known yet";
     if (!usage_trouble.empty()) return usage_trouble;
     if (!lease.held()) return "the replica's lease is not held";
+    // Our views may be of objects that are no more, and lack those that are again: one write by them and the newest view is wrong.
+    if (lease.went_back()) return "the API server has forgotten this replica's lease, as after a restored backup: restart the replica";
     return {};
   }
 
@@ -519,6 +521,11 @@ struct QuotaLedger::Impl final : std::enable_shared_from_this<QuotaLedger::Impl>
   // --- once a second ---
 
   void tick() {
+    if (lease.went_back() && !std::exchange(told_went_back, true)) {
+      observe::log(Level::error, "quota_went_back",
+                   {{"reason", "the API server has forgotten this replica's lease: etcd was restored from a backup, or it was deleted"},
+                    {"fix", "kubectl rollout restart deployment/portcullis-webhook"}});
+    }
     look_at_usage();
     look_at_leases();
     for (const auto& [name, tenant] : tenants)  // who waits for views to go on
@@ -744,6 +751,9 @@ std::string QuotaLedger::not_ready_because() const {
 void QuotaLedger::add_metrics(observe::Metrics& metrics) const {
   metrics.add_source([impl = impl_](observe::Scrape& scrape) {
     impl->metrics.expose(scrape);
+    scrape.sample("portcullis_quota_went_back",
+                  "Whether the API server has forgotten this replica's lease: nothing is granted until a restart.",
+                  observe::MetricType::gauge, {}, impl->lease.went_back() ? 1 : 0);
     const std::lock_guard lock(impl->mutex);
     const auto sample = [&](const char* name, const char* help, const std::string& tenant, const std::string& dimension,
                             std::int64_t value) {

@@ -30,6 +30,11 @@ const std::string slices_path = "/apis/discovery.k8s.io/v1/namespaces/portcullis
 const std::string pods_path = "/api/v1/namespaces/portcullis-system/pods/";
 const Instant now{std::chrono::sys_days{std::chrono::year{2026} / 11 / 24}};
 
+std::string metrics(int dropped, int failed) {
+  return "# TYPE portcullis_audit_dropped_total counter\nportcullis_audit_dropped_total " + std::to_string(dropped) +
+         "\nportcullis_audit_write_errors_total " + std::to_string(failed) + "\n";
+}
+
 // Everything as it should be; tests spoil one thing each.
 struct Hospital {
   Hospital() {
@@ -45,7 +50,10 @@ struct Hospital {
     install();
     answers["/version"] = {{"major", "1"}, {"minor", "35"}, {"gitVersion", "v1.35.3"}};
     const auto endpoint = [](const char* address, const char* pod) -> Json {
-      return {{"addresses", {address}}, {"conditions", {{"ready", true}}}, {"targetRef", {{"name", pod}}}};
+      return {{"addresses", {address}},
+              {"conditions", {{"ready", true}}},
+              {"targetRef", {{"name", pod}}},
+              {"nodeName", std::string("node-") + pod}};
     };
     answers[slices_path] = {
         {"items",
@@ -53,7 +61,9 @@ struct Hospital {
     for (const char* pod : {"a", "b"}) {
       answers[pods_path + pod] = {{"spec", {{"containers", {{{"ports", {{{"name", "metrics"}, {"containerPort", 9090}}}}}}}}}};
       bodies[pods_path + pod + ":9090/proxy/readyz"] = "ready\ndocuments sha256:1\n";
+      bodies[pods_path + pod + ":9090/proxy/metrics"] = metrics(0, 0);
     }
+    for (const char* node : {"node-a", "node-b"}) answers["/api/v1/nodes"]["items"].push_back({{"metadata", {{"name", node}}}});
     const auto labelled = [](const char* name, const char* environment) -> Json {
       return {
           {"metadata",
@@ -141,6 +151,7 @@ std::vector<std::string> complaints(Hospital& hospital) {
   look(check_replicas(examination));
   look(check_certificates(examination));
   look(check_webhook_config(examination));
+  look(check_audit(examination));
   look(check_facts(examination));
   look(check_quotas(examination));
   look(check_self_test(examination));
@@ -181,6 +192,26 @@ TEST_CASE("the doctor finds what is wrong and nothing else", "[cli][doctor]") {
        },
        {"replicas-ready failed", "certificate-expiry unknown", "ca-bundle unknown"}},
       {"one replica", [](Hospital& h) { h.answers[slices_path]["items"][0]["endpoints"].erase(1); }, {"replicas-ready warn"}},
+      {"all on one node",
+       [](Hospital& h) { h.answers[slices_path]["items"][0]["endpoints"][1]["nodeName"] = "node-a"; },
+       {"replicas-spread warn"}},
+      {"all on the one node that takes pods",
+       [](Hospital& h) {
+         h.answers[slices_path]["items"][0]["endpoints"][1]["nodeName"] = "node-a";
+         h.answers["/api/v1/nodes"]["items"][1]["spec"]["unschedulable"] = true;
+       },
+       {}},
+      {"all on one node, and nodes may not be listed",
+       [](Hospital& h) {
+         h.answers[slices_path]["items"][0]["endpoints"][1]["nodeName"] = "node-a";
+         h.answers.erase("/api/v1/nodes");
+       },
+       {"replicas-spread unknown"}},
+      {"records were lost", [](Hospital& h) { h.bodies[pods_path + "b:9090/proxy/metrics"] = metrics(3, 0); }, {"decision-log warn"}},
+      {"a write failed", [](Hospital& h) { h.bodies[pods_path + "a:9090/proxy/metrics"] = metrics(0, 1); }, {"decision-log warn"}},
+      {"a replica whose metrics are not to be had",
+       [](Hospital& h) { h.bodies.erase(pods_path + "b:9090/proxy/metrics"); },
+       {"decision-log unknown"}},
       {"replicas that judge differently",
        [](Hospital& h) { h.bodies[pods_path + "b:9090/proxy/readyz"] = "ready\ndocuments sha256:2\n"; },
        {"same-documents warn"}},

@@ -51,6 +51,17 @@ std::string sent(const Json& configuration, const std::string& name) {
   return out;
 }
 
+// Does the entry take namespaces of this name and with this label? "": without it.
+bool selects(const Json& webhook, const std::string& name, const std::string& tier) {
+  for (const Json& expression : webhook["namespaceSelector"]["matchExpressions"]) {
+    const std::string value = expression["key"] == "portcullis.dev/tier" ? tier : name;
+    const Json& values = expression["values"];
+    const bool in = std::find(values.begin(), values.end(), value) != values.end();
+    if (in != (expression["operator"] == "In")) return false;
+  }
+  return true;
+}
+
 std::string tier_entry(int tier) { return "validate-tier-" + std::to_string(tier) + ".portcullis.dev"; }
 
 }  // namespace
@@ -85,7 +96,9 @@ TEST_CASE("a tier waits for the gate where an enforced rule of it fails closed",
       CHECK(closed == c.closed);
       for (const Json& webhook : validating_configuration(set, {})["webhooks"]) {
         const std::string name = webhook["name"];
-        const bool wanted = name.starts_with("validate-tier-") ? closed.find(name[14]) != std::string::npos : !closed.empty();
+        const bool wanted = name.starts_with("validate-tier-")            ? closed.find(name[14]) != std::string::npos
+                            : name == "validate-namespace.portcullis.dev" ? !closed.empty()
+                                                                          : false;  // a dead gate keeps no namespace
         CHECK(webhook["failurePolicy"] == (wanted ? "Fail" : "Ignore"));
       }
       for (const Json& webhook : mutating_configuration(set, {})["webhooks"]) CHECK(webhook["failurePolicy"] == "Ignore");
@@ -95,7 +108,7 @@ TEST_CASE("a tier waits for the gate where an enforced rule of it fails closed",
 
 TEST_CASE("only what loaded rules judge is sent", "[cli][render]") {
   struct Case {
-    const char *name, *platform, *policy, *validated, *mended;
+    const char *name, *platform, *policy, *validated, *mended, *mended_later = "";
   };
   const char* const workloads =
       "cronjobs CREATE,UPDATE; daemonsets CREATE,UPDATE; deployments CREATE,UPDATE; jobs CREATE,UPDATE; pods CREATE,UPDATE; "
@@ -113,7 +126,12 @@ TEST_CASE("only what loaded rules judge is sent", "[cli][render]") {
        "{match: {kinds: [Pod, Job, Deployment, ReplicaSet]}, rules: [{id: container-bounds, inject: true, with: {defaults: {limits.memory: "
        "1Gi}}}]}",
        "deployments CREATE,UPDATE; jobs CREATE,UPDATE; pods CREATE,UPDATE; pods/resize UPDATE; replicasets CREATE,UPDATE",
-       "deployments CREATE,UPDATE; jobs CREATE; pods CREATE"},
+       "deployments CREATE; jobs CREATE; pods CREATE", "deployments UPDATE"},
+      {"mended, updates only", "unknownNamespace: allow",
+       "{match: {kinds: [Pod, Deployment], operations: [UPDATE]}, rules: [{id: anti-affinity, inject: true}]}",
+       "deployments UPDATE; pods UPDATE", "", "deployments UPDATE"},
+      {"what only looks on mends nothing", "unknownNamespace: allow",
+       "{mode: audit, match: {kinds: [Deployment]}, rules: [{id: anti-affinity, inject: true}]}", "deployments CREATE,UPDATE", ""},
       {"a kind that only the policy knows", "unknownNamespace: allow",
        "{match: {kinds: [Odoo.bemade.org, Repository.bemade.org]}, rules: [{id: no-inline-secret}]}",
        "odoos CREATE,UPDATE; repositories CREATE,UPDATE", ""},
@@ -131,7 +149,9 @@ TEST_CASE("only what loaded rules judge is sent", "[cli][render]") {
       const Json validating = validating_configuration(set, {}), mutating = mutating_configuration(set, {});
       for (const int tier : {1, 2, 3}) CHECK(sent(validating, tier_entry(tier)) == c.validated);
       CHECK(sent(mutating, "mutate.portcullis.dev") == c.mended);
+      CHECK(sent(mutating, "mutate-update.portcullis.dev") == c.mended_later);
       CHECK(sent(validating, "validate-namespace.portcullis.dev") == "namespaces CREATE,UPDATE");
+      CHECK(sent(validating, "validate-namespace-parts.portcullis.dev") == "namespaces/finalize UPDATE; namespaces/status UPDATE");
       CHECK(sent(mutating, "mutate-namespace.portcullis.dev") == "namespaces CREATE,UPDATE");
     }
   }
@@ -168,15 +188,38 @@ TEST_CASE("an object matches one validating entry, and never one of the system's
       for (const Json& webhook : configuration["webhooks"]) {
         CHECK(webhook["clientConfig"]["service"]["name"] == "door");
         CHECK(webhook["clientConfig"]["service"]["namespace"] == "gate");
-        bool matches = webhook["rules"][0]["scope"] == "Namespaced";
-        for (const Json& expression : webhook["namespaceSelector"]["matchExpressions"]) {
-          const std::string value = expression["key"] == "portcullis.dev/tier" ? tier : name;
-          const bool in = std::find(expression["values"].begin(), expression["values"].end(), value) != expression["values"].end();
-          matches = matches && in == (expression["operator"] == "In");
-        }
-        matching += matches ? 1 : 0;
+        matching += webhook["rules"][0]["scope"] == "Namespaced" && selects(webhook, name, tier) ? 1 : 0;
       }
       CHECK(matching == (name == "acme-prod" ? 1 : 0));
+    }
+  }
+}
+
+TEST_CASE("mending is asked for where a policy may mend", "[cli][render]") {
+  struct Case {
+    const char *name, *policies, *tiers;  // 0: a namespace without the label
+  };
+  const Case cases[] = {
+      {"everywhere", "{rules: [{id: anti-affinity, inject: true}]}", "0123"},
+      {"by tier", "{match: {tiers: [1]}, rules: [{id: anti-affinity, inject: true}]}", "01"},
+      {"by environment", "{match: {environments: [sandbox]}, rules: [{id: anti-affinity, inject: true}]}", "03"},
+      {"a tier looks on", "{match: {tiers: [2]}, mode: audit, rules: [{id: anti-affinity, inject: true}, {id: image-digest}]}", ""},
+      {"one of its rules", "{match: {tiers: [2]}, mode: audit, rules: [{id: anti-affinity, inject: true, mode: enforce}]}", "02"},
+  };
+  for (const Case& c : cases) {
+    DYNAMIC_SECTION(c.name) {
+      const Json configuration = mutating_configuration(documents(tenants + policy_of(c.policies)), {});
+      for (const char* entry : {"mutate.portcullis.dev", "mutate-update.portcullis.dev"}) {
+        std::string tiers;
+        for (const Json& webhook : configuration["webhooks"]) {
+          if (webhook["name"] != entry) continue;
+          CHECK(webhook.contains("matchConditions") == (webhook["name"] == "mutate-update.portcullis.dev"));
+          CHECK_FALSE(selects(webhook, "kube-system", "1"));
+          for (const char tier : {'0', '1', '2', '3'})
+            if (selects(webhook, "acme-prod", tier == '0' ? "" : std::string(1, tier))) tiers += tier;
+        }
+        CHECK(tiers == c.tiers);
+      }
     }
   }
 }

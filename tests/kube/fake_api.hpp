@@ -10,6 +10,7 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -54,6 +55,16 @@ class FakeApi final : public Api {
   void compact() {
     const std::lock_guard lock(mutex_);
     compacted_ = ++rv_;
+    ++cuts_;
+  }
+  // Everything as it is now, versions too, and back to that: watches go on from where they were, and hear nothing.
+  void back_up() {
+    const std::lock_guard lock(mutex_);
+    backup_ = {collections_, rv_};
+  }
+  void restore() {
+    const std::lock_guard lock(mutex_);
+    std::tie(collections_, rv_) = backup_;
     ++cuts_;
   }
   // Every request whose target begins so is answered with `status`; 0 for an end of that.
@@ -326,6 +337,7 @@ class FakeApi final : public Api {
   std::string discovery_ = R"({"items":[]})", etag_;
   std::uint64_t rv_ = 100, compacted_ = 0, cuts_ = 0;
   int lost_ = 0;
+  std::pair<std::map<std::string, Collection>, std::uint64_t> backup_;
 };
 
 // Waits until `holds`, at most ten seconds.

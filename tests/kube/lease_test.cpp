@@ -148,6 +148,52 @@ TEST_CASE("a lease that was deleted under its holder is created anew", "[kube]")
   CHECK(m.next() == "POST");
 }
 
+TEST_CASE("a lease that is older than it was, or gone: the API server went back in time", "[kube]") {
+  Machine m;
+  m.hold();
+  m.now += 2s;
+  m.next();
+  m.answer(200, lease_object("me", "60"));
+  m.now += 2s;
+  CHECK(m.next() == "PATCH");
+  SECTION("the lease is an older one") {
+    m.answer(409);
+    m.now += 1s;
+    CHECK(m.next() == "GET");
+    m.answer(200, lease_object("me", "5"));
+    CHECK(m.machine.went_back());  // before it can be held again
+    CHECK(m.next() == "PATCH");
+    m.answer(200, lease_object("me", "61"));
+    CHECK(m.held());
+    CHECK(m.machine.went_back());
+  }
+  SECTION("the lease was not there yet") {
+    m.answer(404);
+    m.now += 1s;
+    CHECK(m.next() == "POST");
+    CHECK_FALSE(m.machine.went_back());
+    m.answer(201, lease_object("me", "100"));
+    CHECK(m.machine.went_back());
+  }
+  SECTION("it was no API server that did not know it") {
+    m.answer(404);
+    m.now += 1s;
+    CHECK(m.next() == "POST");
+    m.answer(409);
+    m.now += 1s;
+    CHECK(m.next() == "GET");
+    m.answer(200, lease_object("me", "60"));
+    CHECK_FALSE(m.machine.went_back());
+  }
+  SECTION("somebody wrote it") {
+    m.answer(409);
+    m.now += 1s;
+    CHECK(m.next() == "GET");
+    m.answer(200, lease_object("me", "61"));
+    CHECK_FALSE(m.machine.went_back());
+  }
+}
+
 TEST_CASE("giving back", "[kube]") {
   Machine m;
   CHECK_FALSE(m.machine.release(false, m.wall));

@@ -230,6 +230,28 @@ TEST_CASE("quota ledger: documents that change are counted anew", "[webhook][quo
   CHECK(gate.ask("y", milliseconds(300)) != "granted");
 }
 
+TEST_CASE("quota ledger: nothing is granted by what was known before the API server went back in time", "[webhook][quota]") {
+  Gate gate;
+  REQUIRE(gate.ready());
+  for (const char* name : {"x", "y"}) gate.api_.put(pods, pod(name, name));
+  CHECK(eventually([&] { return gate.ledger_->would_grant(charge("z")).status == policy::ChargeStatus::over; }));
+  gate.api_.back_up();
+  const std::string renewal = "PATCH /apis/coordination.k8s.io/v1/namespaces/portcullis-system/leases/";
+  const std::size_t renewals = gate.api_.requests(renewal);
+  for (const char* name : {"acme-prod/x", "acme-prod/y"}) gate.api_.remove(pods, name);
+  CHECK(eventually([&] { return gate.ledger_->would_grant(charge("z")).status == policy::ChargeStatus::granted; }));
+  CHECK(eventually([&] { return gate.api_.requests(renewal) > renewals; }));
+  gate.api_.restore();
+  observe::Metrics metrics;
+  gate.ledger_->add_metrics(metrics);
+  CHECK(metrics.expose().find("portcullis_quota_went_back 0") != std::string::npos);
+  CHECK(eventually([&] { return metrics.expose().find("portcullis_quota_went_back 1") != std::string::npos; }));
+  CHECK(gate.ask("z").starts_with("the API server has forgotten this replica's lease"));
+  CHECK(eventually(
+      [&] { return gate.ledger_->would_grant(charge("z")).why.starts_with("the API server has forgotten this replica's lease"); }));
+  CHECK(gate.held() == 0);
+}
+
 TEST_CASE("quota ledger: a clean end leaves nothing held and no lease", "[webhook][quota]") {
   Gate gate;
   REQUIRE(gate.ready());

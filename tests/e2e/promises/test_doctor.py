@@ -39,7 +39,7 @@ def test_a_good_installation_passes(new_cluster, gate):
     code, report = doctor(new_cluster, "--config", gate.dir / "documents")
     assert code == 0, failures(report)
     categories = {each["category"] for each in report["checks"]}
-    assert {"kubernetes-api", "permissions", "webhook-config", "certificates", "replicas", "documents", "self-test"} <= categories, categories
+    assert {"kubernetes-api", "permissions", "webhook-config", "certificates", "replicas", "documents", "audit", "self-test"} <= categories, categories
 
 
 def test_a_wrong_bundle_is_found(new_cluster, gate):
