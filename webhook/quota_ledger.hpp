@@ -1,8 +1,7 @@
 // The Ledger of a cluster: budgets kept through the API server by all replicas at once. One QuotaCore a tenant does the
-// thinking; here are its watches (TenantQuotas, usage, the other replicas' leases), its requests and its timers.
+// thinking, QuotaLoop the work, on the Background's thread; this is the door that other threads come in by.
 //
-// Everything runs on the Background's thread but what says otherwise. `background`, `api`, `cluster` and `store` outlive it,
-// and the Background is stopped before it is destroyed.
+// `background`, `api`, `cluster` and `store` outlive it, and the Background is stopped before it is destroyed.
 #pragma once
 
 #include <chrono>
@@ -28,6 +27,8 @@ struct QuotaLedgerOptions {
   QuotaTimes times{};
 };
 
+class QuotaLoop;
+
 class QuotaLedger final : public Ledger {
  public:
   QuotaLedger(net::Background& background, kube::Api& api, kube::Cluster& cluster, config::Store& store, QuotaLedgerOptions options);
@@ -47,8 +48,10 @@ class QuotaLedger final : public Ledger {
   void add_metrics(observe::Metrics& metrics) const;
 
  private:
-  struct Impl;
-  std::shared_ptr<Impl> impl_;
+  net::Background& background_;
+  kube::Cluster& cluster_;
+  config::Store& store_;
+  std::shared_ptr<QuotaLoop> loop_;
 };
 
 }  // namespace portcullis::webhook

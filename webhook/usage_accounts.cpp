@@ -62,6 +62,19 @@ void UsageAccounts::forget(std::string_view resource) {
   if (const auto found = versions_.find(resource); found != versions_.end()) versions_.erase(found);
 }
 
+std::set<std::string, std::less<>> UsageAccounts::resources() const {
+  std::set<std::string, std::less<>> names;
+  for (const auto& [name, account] : accounts_)
+    for (const auto& [dimension, resource] : account.resources) names.insert(resource);
+  return names;
+}
+
+bool UsageAccounts::counts(std::string_view tenant, std::string_view resource) const {
+  const auto account = accounts_.find(tenant);
+  return account != accounts_.end() && std::any_of(account->second.resources.begin(), account->second.resources.end(),
+                                                   [&](const auto& each) { return each.second == resource; });
+}
+
 std::uint64_t UsageAccounts::version(std::string_view resource) const {
   const auto found = versions_.find(resource);
   return found == versions_.end() ? 0 : found->second;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -31,6 +32,10 @@ class UsageAccounts {
 
   [[nodiscard]] const std::map<std::string, Account, std::less<>>& accounts() const { return accounts_; }
   [[nodiscard]] const config::Store::Snapshot& documents() const { return documents_; }
+  // Of all accounts: "pods", "deployments.apps".
+  [[nodiscard]] std::set<std::string, std::less<>> resources() const;
+  // Whether a budget of `tenant` bounds objects of `resource`.
+  [[nodiscard]] bool counts(std::string_view tenant, std::string_view resource) const;
   [[nodiscard]] std::uint64_t version(std::string_view resource) const;
   // Only the dimensions whose objects are known.
   [[nodiscard]] UsageView view(const Account& account) const;
