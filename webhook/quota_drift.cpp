@@ -29,7 +29,9 @@ void QuotaDrift::compare(const std::string& tenant, const Amounts* limits, const
     different_.erase(tenant);
     return;
   }
-  if (std::exchange(different_[tenant], different) == different || !all_known) return;
+  Difference& known = different_[tenant];
+  known.dimensions = different;
+  if (!all_known || std::exchange(known.told, different) == different) return;
   observe::log(observe::Level::warn, "quota_differs_from_documents",
                {{"tenant", tenant},
                 {"dimensions", static_cast<std::uint64_t>(different)},
@@ -40,14 +42,14 @@ void QuotaDrift::compare(const std::string& tenant, const Amounts* limits, const
 std::size_t QuotaDrift::of(std::string_view tenant) const {
   const std::lock_guard lock(mutex_);
   const auto found = different_.find(tenant);
-  return found == different_.end() ? 0 : found->second;
+  return found == different_.end() ? 0 : found->second.dimensions;
 }
 
 void QuotaDrift::expose(observe::Scrape& scrape) const {
   const std::lock_guard lock(mutex_);
-  for (const auto& [tenant, dimensions] : different_)
+  for (const auto& [tenant, difference] : different_)
     scrape.sample("portcullis_quota_drift", "Dimensions of a tenant's TenantQuota that differ from its documents.",
-                  observe::MetricType::gauge, {{"tenant", tenant}}, static_cast<double>(dimensions));
+                  observe::MetricType::gauge, {{"tenant", tenant}}, static_cast<double>(difference.dimensions));
 }
 
 }  // namespace portcullis::webhook

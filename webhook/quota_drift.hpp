@@ -16,7 +16,7 @@ namespace portcullis::webhook {
 class QuotaDrift {
  public:
   // `limits`: of the documents, null without a budget there. `quota`: null when there is no object. A difference that is another than
-  // before is logged, unless the objects are not all known yet.
+  // the one logged last is logged, once the objects are all known.
   void compare(const std::string& tenant, const Amounts* limits, const TenantQuota* quota, bool all_known);
 
   // From any thread.
@@ -25,7 +25,10 @@ class QuotaDrift {
 
  private:
   mutable std::mutex mutex_;
-  std::map<std::string, std::size_t, std::less<>> different_;  // dimensions, by tenant; absent is none
+  struct Difference {
+    std::size_t dimensions = 0, told = 0;  // told: what was logged last
+  };
+  std::map<std::string, Difference, std::less<>> different_;  // by tenant; absent is none
 };
 
 }  // namespace portcullis::webhook
