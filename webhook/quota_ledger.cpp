@@ -18,8 +18,9 @@ QuotaLedger::QuotaLedger(net::Background& background, kube::Api& api, kube::Clus
 QuotaLedger::~QuotaLedger() = default;
 
 void QuotaLedger::start() {
-  background_.post([loop = loop_] { loop->start(); });
+  // What is there already is told at once: before there are documents to count it by, since start() counts all there is.
   cluster_.observe(*loop_);
+  background_.post([loop = loop_] { loop->start(); });
   store_.on_reload(
       [&background = background_, weak = std::weak_ptr<QuotaLoop>(loop_)](const config::Store::Snapshot&, const policy::DocumentErrors&) {
         const std::shared_ptr<QuotaLoop> loop = weak.lock();

@@ -18,12 +18,13 @@
 namespace portcullis::webhook {
 
 struct QuotaLedgerOptions {
-  std::string name_space;                       // of the leases: the program's own
-  std::string replica;                          // who we are, for people: the pod's name
-  std::chrono::seconds usage_age_max{150};      // older views grant nothing
-  std::chrono::seconds lease_duration{15};      // a replica that has not renewed for so long grants nothing
-  std::chrono::seconds answer_time_max{10};     // of our webhooks in the API server: a later answer is thrown away
-  std::chrono::milliseconds start_spread{500};  // replicas that start together do not list together
+  std::string name_space;                                             // of the leases: the program's own
+  std::string replica;                                                // who we are, for people: the pod's name
+  std::chrono::seconds usage_age_max{150};                            // older views grant nothing
+  std::chrono::seconds lease_duration{15};                            // a replica that has not renewed for so long grants nothing
+  std::chrono::seconds answer_time_max{10};                           // of our webhooks in the API server: a later answer is thrown away
+  std::chrono::milliseconds start_spread{500};                        // replicas that start together do not list together
+  std::chrono::milliseconds sum_interval = std::chrono::minutes(10);  // between two full sums of what objects use
   QuotaTimes times{};
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "observe/log.hpp"
 #include "policy/document/budget.hpp"
 #include "policy/rule/rule.hpp"
 #include "webhook/ledger_lease.hpp"
@@ -286,6 +287,7 @@ net::Task<void> QuotaLoop::list(Self self, std::string name) {
 void QuotaLoop::tick() {
   look_at_usage();
   look_at_leases();
+  look_at_sums();
   for (const auto& [name, tenant] : tenants_)  // who waits for views to go on
     if (tenant.dead.any() || !tenant.seen.empty()) touch(name);
   waiting_.forget_if([this](const std::string& name, const std::string& uid) {
@@ -315,6 +317,28 @@ void QuotaLoop::look_at_leases() {
     if (!verdict) continue;
     tenant.core.dead(std::move(verdict->dead), std::move(verdict->lapsed));
     touch(name);
+  }
+}
+
+// One resource a tick, since all its objects are gone through.
+void QuotaLoop::look_at_sums() {
+  const Clock::time_point now = Clock::now();
+  if (now >= sums_due_ && unsummed_.empty()) {
+    unsummed_ = accounts_.resources();
+    sums_due_ = now + options_.sum_interval;
+  }
+  if (unsummed_.empty()) return;
+  const std::string resource = std::move(unsummed_.extract(unsummed_.begin()).value());
+  const auto corrections = accounts_.verify(resource, [&](const UsageAccounts::Tell& tell) {
+    cluster_.each_usage(resource, [&](const kube::ObjectKey& at, std::string_view, std::string_view, const policy::Usage& usage) {
+      tell(at.name_space, usage);
+    });
+  });
+  for (const UsageAccounts::Correction& each : corrections) {
+    metrics_.corrections.add();
+    observe::log(observe::Level::error, "quota_usage_corrected",
+                 {{"tenant", each.tenant}, {"dimension", each.dimension}, {"kept", each.kept}, {"summed", each.summed}});
+    touch(each.tenant);
   }
 }
 

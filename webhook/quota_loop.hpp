@@ -84,6 +84,7 @@ class QuotaLoop final : public std::enable_shared_from_this<QuotaLoop>, public k
   void tick();
   void look_at_usage();
   void look_at_leases();
+  void look_at_sums();
   void publish_standings();
   static net::Task<void> run(Self self);
   [[nodiscard]] Deadline act_on_what_is_due(Deadline now, Deadline due);
@@ -109,7 +110,8 @@ class QuotaLoop final : public std::enable_shared_from_this<QuotaLoop>, public k
   net::Event wake_;
   std::string usage_trouble_ = "usage is not known yet";
   bool watching_ = false, running_ = false, stopping_ = false, standings_dirty_ = true;
-  Deadline standings_due_{};
+  Deadline standings_due_{}, sums_due_{};
+  std::set<std::string, std::less<>> unsummed_;  // resources of the round under way
 
   QuotaStandings standings_;
   QuotaDrift drift_;
