@@ -9,6 +9,7 @@
 
 #include "kube/discovery.hpp"
 #include "kube/reflector_task.hpp"
+#include "kube/self_checks.hpp"
 #include "observe/log.hpp"
 
 namespace portcullis::kube {
@@ -51,6 +52,7 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
   std::vector<UsageObserver*> observers;
   std::shared_ptr<UsageShapes> shapes = std::make_shared<UsageShapes>();
   ListGate gate;
+  SelfChecks checks{api, gate, options.self_check, [this] { return chance(); }, [this] { return check_targets(); }};
   net::Event wake;      // something is to be published
   net::Event discover;  // discovery is wanted now
   Discovery discovery;
@@ -107,6 +109,13 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
     each.task = std::make_shared<ReflectorTask>(api, gate, *each.intake, *each.resource, std::move(how));
     ReflectorTask::start(background, each.task,
                          std::make_shared<std::pair<std::shared_ptr<Impl>, std::shared_ptr<Intake>>>(shared_from_this(), each.intake));
+  }
+
+  SelfChecks::Targets check_targets() const {
+    SelfChecks::Targets targets;
+    for (const auto& [name, each] : watched)
+      if (each.task) targets.emplace(name, SelfChecks::Target{each.intake, each.task});
+    return targets;
   }
 
   static void end_watch(Watched& each) {
@@ -204,12 +213,14 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
     report.progress = sight.progress;
     status.objects = each.intake->objects();
     status.unreadable = each.intake->unreadable();
+    status.checks = checks.counts(name);
     if (each.task) {
       const Reflector& reflector = each.task->reflector();
       status.served = reflector.served();
       status.version = reflector.version();
       status.trouble = reflector.trouble();
       status.counts = reflector.counts();
+      status.rv_lag = reflector.rv_lag();
     } else {
       status.served = false;
       status.trouble = discovery_trouble;
@@ -292,6 +303,7 @@ struct Cluster::Impl : std::enable_shared_from_this<Cluster::Impl> {
     stopping = true;
     for (auto& [name, each] : watched)
       if (each.task) each.task->stop();
+    checks.stop();
     wake.notify();
     discover.notify();
   }
@@ -334,6 +346,7 @@ void Cluster::start() {
   impl_->background.post([impl = impl_] {
     if (std::exchange(impl->started, true)) return;
     impl->background.spawn("kube_publish", [impl] { return Impl::keep_publishing(impl); });
+    impl->background.spawn("kube_self_check", [impl] { return impl->checks.run(); });
     impl->apply();
   });
 }

@@ -18,6 +18,7 @@
 #include "kube/api.hpp"
 #include "kube/cluster_snapshot.hpp"
 #include "kube/cluster_status.hpp"
+#include "kube/self_check.hpp"
 #include "kube/usage_observer.hpp"
 #include "kube/wanted.hpp"
 #include "net/background.hpp"
@@ -29,6 +30,7 @@ struct ClusterOptions {
   std::chrono::seconds facts_age_max{150};        // older facts are not known (ClusterFacts::knows)
   std::chrono::milliseconds start_spread{2'000};  // replicas that start together do not list together
   std::chrono::seconds discovery_interval{60};
+  SelfCheckOptions self_check{};
   std::uint64_t seed = 0;  // of all jitter; 0: from the system
 };
 

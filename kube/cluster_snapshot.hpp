@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "kube/digest.hpp"
 #include "kube/table.hpp"
 #include "policy/object/cluster_facts.hpp"
 
@@ -34,9 +35,9 @@ struct NamespacedKey {
   auto operator<=>(const NamespacedKey&) const = default;  // NOLINT(modernize-use-nullptr): of the literal 0 it compares with
 };
 
-using NamespaceTable = Table<policy::NamespaceFact, NamespaceKey>;
-using WorkloadTable = Table<policy::WorkloadFact, NamespacedKey>;
-using AutoscalerTable = Table<policy::AutoscalerFact, NamespacedKey>;
+using NamespaceTable = Table<Marked<policy::NamespaceFact>, NamespaceKey>;
+using WorkloadTable = Table<Marked<policy::WorkloadFact>, NamespacedKey>;
+using AutoscalerTable = Table<Marked<policy::AutoscalerFact>, NamespacedKey>;
 
 // Budgets by tenant and entry ("" for the tenant's own).
 using BudgetTable = std::map<std::pair<std::string, std::string>, std::vector<policy::BudgetFact>>;

@@ -3,11 +3,13 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/clock.hpp"
 #include "kube/reflector.hpp"
+#include "kube/self_checks.hpp"
 #include "observe/metrics.hpp"
 
 namespace portcullis::kube {
@@ -21,6 +23,8 @@ struct ResourceStatus {
   std::string version;
   std::uint64_t objects = 0, unreadable = 0;
   Reflector::Counts counts;
+  std::optional<std::int64_t> rv_lag;  // Reflector::rv_lag
+  SelfChecks::Counts checks;
   std::string trouble;  // why it is not synced or not going on: "403 Forbidden: want list and watch of pods", ""
 };
 

@@ -60,10 +60,11 @@ Value at_path(Value object, const Path& path) {
   return at;
 }
 
-std::shared_ptr<const policy::NamespaceFact> namespace_fact(Value object) {
+std::shared_ptr<const Marked<policy::NamespaceFact>> namespace_fact(Value object) {
   const std::string_view name = metadata_text(object, "name");
   if (name.empty()) return nullptr;
-  auto fact = std::make_shared<policy::NamespaceFact>();
+  auto fact = std::make_shared<Marked<policy::NamespaceFact>>();
+  fact->mark = mark_of(object);
   fact->name = name;
   fact->uid = metadata_text(object, "uid");
   fact->labels = labels_of(object);
@@ -71,11 +72,12 @@ std::shared_ptr<const policy::NamespaceFact> namespace_fact(Value object) {
   return fact;
 }
 
-std::shared_ptr<const policy::AutoscalerFact> autoscaler_fact(Value object) {
+std::shared_ptr<const Marked<policy::AutoscalerFact>> autoscaler_fact(Value object) {
   const std::string_view name = metadata_text(object, "name");
   if (name.empty()) return nullptr;
   const Value spec = object["spec"], target = spec["scaleTargetRef"];
-  auto fact = std::make_shared<policy::AutoscalerFact>();
+  auto fact = std::make_shared<Marked<policy::AutoscalerFact>>();
+  fact->mark = mark_of(object);
   fact->name_space = metadata_text(object, "namespace");
   fact->name = name;
   fact->target_group = group_of(target["apiVersion"].text());
@@ -86,10 +88,11 @@ std::shared_ptr<const policy::AutoscalerFact> autoscaler_fact(Value object) {
   return fact;
 }
 
-std::shared_ptr<const policy::WorkloadFact> workload_fact(Value object, const WorkloadLayout& layout, policy::PodTemplate& memory) {
+std::shared_ptr<const Marked<policy::WorkloadFact>> workload_fact(Value object, const WorkloadLayout& layout, policy::PodTemplate& memory) {
   const std::string_view name = metadata_text(object, "name");
   if (name.empty()) return nullptr;
-  auto fact = std::make_shared<policy::WorkloadFact>();
+  auto fact = std::make_shared<Marked<policy::WorkloadFact>>();
+  fact->mark = mark_of(object);
   fact->group = layout.group;
   fact->kind = layout.kind;
   fact->name_space = metadata_text(object, "namespace");

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "kube/digest.hpp"
 #include "policy/object/cluster_facts.hpp"
 #include "policy/object/pod_template.hpp"
 #include "policy/object/value.hpp"
@@ -27,10 +28,11 @@ struct WorkloadLayout {
 policy::Value at_path(policy::Value object, const Path& path);
 
 // Null when the object has no name.
-std::shared_ptr<const policy::NamespaceFact> namespace_fact(policy::Value object);
-std::shared_ptr<const policy::AutoscalerFact> autoscaler_fact(policy::Value object);
+std::shared_ptr<const Marked<policy::NamespaceFact>> namespace_fact(policy::Value object);
+std::shared_ptr<const Marked<policy::AutoscalerFact>> autoscaler_fact(policy::Value object);
 // `memory`: a template's, kept between objects.
-std::shared_ptr<const policy::WorkloadFact> workload_fact(policy::Value object, const WorkloadLayout& layout, policy::PodTemplate& memory);
+std::shared_ptr<const Marked<policy::WorkloadFact>> workload_fact(policy::Value object, const WorkloadLayout& layout,
+                                                                  policy::PodTemplate& memory);
 
 // "apps" of "apps/v1", "" of "v1".
 std::string_view group_of(std::string_view api_version);

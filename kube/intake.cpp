@@ -15,6 +15,13 @@ std::string name_of(const std::string& plural, const std::string& group) { retur
 NamespacedKey key_of(Value object) { return {metadata_text(object, "namespace"), metadata_text(object, "name")}; }
 
 template <class Fact, class Key>
+Digest count_digest(const Table<Fact, Key>& table) {
+  Digest digest;
+  table.each([&](const Fact& fact) { digest.add(fact.mark); });
+  return digest;
+}
+
+template <class Fact, class Key>
 void put(TableWriter<Fact, Key>& table, std::shared_ptr<const Fact> fact) {
   if (fact) table.put(std::move(fact));
 }
@@ -35,6 +42,7 @@ void Intake::drop_facts() {
 }
 
 void Intake::set_roles(Roles roles) {
+  spoil_record();
   if (roles.facts != roles_.facts || roles.layout != roles_.layout) {
     drop_facts();
     facts_known_ = false;
@@ -50,11 +58,15 @@ void Intake::set_roles(Roles roles) {
 void Intake::expire(Instant now) { usage_.expire(now, owner_.usage); }
 
 void Intake::forget() {
+  spoil_record();
   drop_facts();
   usage_.clear("", owner_.usage);
 }
 
 void Intake::begin() {
+  // What is counted becomes the new state object by object.
+  coming_ = true;
+  spoil_record();
   namespaces_coming_.clear();
   workloads_coming_.clear();
   autoscalers_coming_.clear();
@@ -112,6 +124,7 @@ void Intake::replaced(std::string_view version) {
   workloads_coming_.clear();
   autoscalers_coming_.clear();
   facts_known_ = true;
+  coming_ = false;
   if (roles_.counted) {
     usage_.end(version, owner_.usage);
     usage_known_ = true;
@@ -147,6 +160,7 @@ void Intake::changed(const WatchEvent& event) {
     put_fact(event.object, {&namespaces_, &workloads_, &autoscalers_});
     if (roles_.counted) put_usage(event.object);
   }
+  if (journal_) journal_->note(version, kept());
   if (roles_.counted) owner_.usage_progress(version);
   owner_.dirty();
 }
@@ -164,11 +178,40 @@ void Intake::not_served() {
 void Intake::not_served_now() {
   forget();
   facts_known_ = true;
+  coming_ = false;
   if (roles_.counted) {
     usage_known_ = true;
     owner_.usage_replaced("");
   }
   owner_.dirty();
+}
+
+bool Intake::settled() const { return !coming_ && facts_known_ && (!roles_.counted || usage_known_); }
+
+bool Intake::holds_facts() const { return roles_.facts != FactRole::none && (roles_.facts != FactRole::workloads || roles_.layout); }
+
+Holding Intake::kept() const {
+  Holding kept;
+  if (holds_facts()) kept.facts = namespaces_.digest() + workloads_.digest() + autoscalers_.digest();
+  if (roles_.counted) kept.usage = usage_.digest();
+  return kept;
+}
+
+Holding Intake::counted_now() {
+  Holding counted;
+  if (holds_facts())
+    counted.facts = count_digest(*namespaces_.publish()) + count_digest(*workloads_.publish()) + count_digest(*autoscalers_.publish());
+  if (roles_.counted) counted.usage = usage_.count_digest();
+  return counted;
+}
+
+std::shared_ptr<const StateJournal> Intake::record(std::string_view version) {
+  journal_ = std::make_shared<StateJournal>(version, counted_now(), kept());
+  return journal_;
+}
+
+void Intake::spoil_record() {
+  if (journal_) journal_->spoil();
 }
 
 std::size_t Intake::objects() const {

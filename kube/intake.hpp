@@ -12,6 +12,7 @@
 #include "kube/cluster_snapshot.hpp"
 #include "kube/facts.hpp"
 #include "kube/sink.hpp"
+#include "kube/state_journal.hpp"
 #include "kube/usage_table.hpp"
 
 namespace portcullis::kube {
@@ -55,6 +56,12 @@ class Intake final : public Sink {
   void progressed(std::string_view version) override;
   void not_served() override;
 
+  // Whether all that is kept is of one version: known, and no whole new state is coming.
+  [[nodiscard]] bool settled() const;
+  // What is held at each version from now on, which is at `version`. One at a time, until end_record().
+  std::shared_ptr<const StateJournal> record(std::string_view version);
+  void end_record() { journal_.reset(); }
+
   [[nodiscard]] bool facts_known() const { return facts_known_; }
   std::shared_ptr<const NamespaceTable> namespaces() { return namespaces_.publish(); }
   std::shared_ptr<const WorkloadTable> workloads() { return workloads_.publish(); }
@@ -65,25 +72,34 @@ class Intake final : public Sink {
   [[nodiscard]] std::uint64_t unreadable() const { return unreadable_; }  // objects without a name or uid, since the start
 
  private:
+  using NamespaceWriter = TableWriter<Marked<policy::NamespaceFact>, NamespaceKey>;
+  using WorkloadWriter = TableWriter<Marked<policy::WorkloadFact>, NamespacedKey>;
+  using AutoscalerWriter = TableWriter<Marked<policy::AutoscalerFact>, NamespacedKey>;
+
   // The tables of the state in force, or of the one that is coming.
   struct Tables {
-    TableWriter<policy::NamespaceFact, NamespaceKey>* namespaces;
-    TableWriter<policy::WorkloadFact, NamespacedKey>* workloads;
-    TableWriter<policy::AutoscalerFact, NamespacedKey>* autoscalers;
+    NamespaceWriter* namespaces;
+    WorkloadWriter* workloads;
+    AutoscalerWriter* autoscalers;
   };
   void put_fact(policy::Value object, const Tables& tables);
   void put_usage(policy::Value object);
   void drop_facts();
+  [[nodiscard]] bool holds_facts() const;
+  [[nodiscard]] Holding kept() const;  // as the tables say
+  Holding counted_now();               // of the objects, one by one, as they are published
+  void spoil_record();
 
   std::string plural_, group_;
   Roles roles_;
   policy::PodTemplate template_;  // memory kept between objects
   Owner owner_;
-  TableWriter<policy::NamespaceFact, NamespaceKey> namespaces_, namespaces_coming_;
-  TableWriter<policy::WorkloadFact, NamespacedKey> workloads_, workloads_coming_;
-  TableWriter<policy::AutoscalerFact, NamespacedKey> autoscalers_, autoscalers_coming_;
+  NamespaceWriter namespaces_, namespaces_coming_;
+  WorkloadWriter workloads_, workloads_coming_;
+  AutoscalerWriter autoscalers_, autoscalers_coming_;
   UsageTable usage_;
-  bool facts_known_ = false, usage_known_ = false;
+  bool facts_known_ = false, usage_known_ = false, coming_ = false;
+  std::shared_ptr<StateJournal> journal_;  // null: nobody asked
   std::uint64_t unreadable_ = 0;
 };
 

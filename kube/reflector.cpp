@@ -384,6 +384,7 @@ void Reflector::probed(Clock::time_point now, Result<ApiResponse> response) {
   if (!response || response->status != status_ok) return;
   const auto head = reader_.list(pad(response->body), [](policy::Value) {});
   if (!head) return;
+  server_is_at(head->version);
   switch (compare_versions(head->version, version_)) {
     case VersionOrder::same:
       progress_ = std::max(progress_, probe_began_);
@@ -400,6 +401,11 @@ void Reflector::probed(Clock::time_point now, Result<ApiResponse> response) {
   }
   probe_ = Probe::answered;
   probe_due_ = now + probe_settle;
+}
+
+void Reflector::server_is_at(std::string_view version) {
+  const auto theirs = revision_of(version), ours = revision_of(version_);
+  if (theirs && ours) rv_lag_ = static_cast<std::int64_t>(*theirs - *ours);  // below zero: it went back in time
 }
 
 void Reflector::start_over(bool metadata_only, Clock::time_point now) {

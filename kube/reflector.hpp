@@ -72,6 +72,9 @@ class Reflector {
   ApiRequest probe(Clock::time_point now);  // when advised
   void probed(Clock::time_point now, Result<ApiResponse> response);
 
+  // A consistent list of all objects was just answered at `version`: what is known is as far behind as it is below that.
+  void server_is_at(std::string_view version);
+
   // Everything anew, by a list: after a change of what is kept of objects. The stream, if any, should be ended.
   void start_over(bool metadata_only, Clock::time_point now);
   // A resource that was not served may be now.
@@ -83,7 +86,8 @@ class Reflector {
   [[nodiscard]] bool metadata_only() const { return options_.metadata_only; }
   [[nodiscard]] Clock::time_point progress() const { return progress_; }  // all there was at this time has been said
   [[nodiscard]] const std::string& version() const { return version_; }
-  [[nodiscard]] const std::string& trouble() const { return trouble_; }  // "" when all is well
+  [[nodiscard]] std::optional<std::int64_t> rv_lag() const { return rv_lag_; }  // as measured last
+  [[nodiscard]] const std::string& trouble() const { return trouble_; }         // "" when all is well
 
   struct Counts {
     std::uint64_t lists = 0, relists = 0, watches = 0, probes = 0, events = 0, bookmarks = 0, failures = 0;
@@ -141,6 +145,7 @@ class Reflector {
   bool resume_next_ = false;    // end the stream, then open it again where it was
   unsigned silent_proofs_ = 0;  // in a row
   Clock::time_point probe_began_{}, probe_due_{};
+  std::optional<std::int64_t> rv_lag_;
   Counts counts_;
 };
 

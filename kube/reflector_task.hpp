@@ -32,6 +32,7 @@ class ReflectorTask {
   void stop();
   void start_over(bool metadata_only);
   void retry_now();
+  void server_is_at(std::string_view version) { reflector_.server_is_at(version); }
   [[nodiscard]] const Reflector& reflector() const { return reflector_; }
 
  private:

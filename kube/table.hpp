@@ -2,7 +2,7 @@
 // shares every shard that did not change. A change costs a copy of one shard (a 256th of the entries' pointers), a publication
 // 256 pointers.
 //
-// Key: a struct of views with `shard_by()` and an order; `Key::of(fact)` gives a fact's own.
+// Key: a struct of views with `shard_by()` and an order; `Key::of(fact)` gives a fact's own. Fact: has a `mark` (kube/digest.hpp).
 #pragma once
 
 #include <algorithm>
@@ -14,6 +14,8 @@
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "kube/digest.hpp"
 
 namespace portcullis::kube {
 
@@ -70,7 +72,9 @@ class TableWriter {
   void put(std::shared_ptr<const Fact> fact) {
     Shard& shard = writable(Published::shard_of(Key::of(*fact)));
     const auto at = Published::place(shard, Key::of(*fact));
+    digest_.add(fact->mark);
     if (at != shard.end() && Key::of(**at) == Key::of(*fact)) {
+      digest_.drop((*at)->mark);
       shard[static_cast<std::size_t>(at - shard.begin())] = std::move(fact);
       return;
     }
@@ -84,6 +88,7 @@ class TableWriter {
     if (!there) return;
     const auto at = Published::place(*there, key);
     if (at == there->end() || !(Key::of(**at) == key)) return;
+    digest_.drop((*at)->mark);
     const auto offset = at - there->begin();
     Shard& shard = writable(index);
     shard.erase(shard.begin() + offset);
@@ -93,9 +98,11 @@ class TableWriter {
     changing_.clear();
     current_ = std::make_shared<const Published>();
     size_ = 0;
+    digest_ = {};
   }
 
   [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] const Digest& digest() const { return digest_; }  // of all facts, kept up with the changes
   // What has been put so far, for readers.
   std::shared_ptr<const Published> publish() {
     if (changing_.empty()) return current_;
@@ -120,6 +127,7 @@ class TableWriter {
   std::shared_ptr<const Published> current_ = std::make_shared<const Published>();
   std::map<std::size_t, std::shared_ptr<Shard>> changing_;
   std::size_t size_ = 0;
+  Digest digest_;
 };
 
 }  // namespace portcullis::kube

@@ -43,6 +43,7 @@ void UsageTable::put(const ObjectKey& key, Seen seen, const Tell& tell) {
   entry.round = round_;
   if (entry.usage && entry.version == seen.version && !seen.version.empty()) return;  // said before
   if (entry.after) leaving_.erase({entry.expires, at->first});
+  if (entry.usage) digest_.drop(mark(*at));
   const UsageShapes::Shared before = std::move(entry.usage);
   entry.uid = seen.uid;
   entry.version = seen.version;
@@ -53,11 +54,24 @@ void UsageTable::put(const ObjectKey& key, Seen seen, const Tell& tell) {
     entry.after = shapes_->share(std::move(seen.after));
     leaving_.emplace(entry.expires, at->first);
   }
+  digest_.add(mark(*at));
   const ObjectKey known = key_in(at->first);
   tell({resource_, known, entry.uid, entry.version, entry.usage.get(), before.get()});
 }
 
+Mark UsageTable::mark(const Entries::value_type& entry) {
+  const ObjectKey key = key_in(entry.first);
+  return mark_of(key.name_space, key.name, entry.second.uid, entry.second.version);
+}
+
+Digest UsageTable::count_digest() const {
+  Digest digest;
+  for (const auto& each : entries_) digest.add(mark(each));
+  return digest;
+}
+
 void UsageTable::gone(Entries::iterator at, std::string_view version, const Tell& tell) {
+  digest_.drop(mark(*at));
   const auto node = entries_.extract(at);
   const Entry& entry = node.mapped();
   if (entry.after) leaving_.erase({entry.expires, node.key()});

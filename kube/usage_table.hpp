@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "base/clock.hpp"
+#include "kube/digest.hpp"
 #include "kube/usage_observer.hpp"
 #include "policy/object/usage.hpp"
 
@@ -64,6 +65,8 @@ class UsageTable {
 
   void each(const std::function<void(const ObjectKey&, std::string_view uid, std::string_view version, const policy::Usage&)>& tell) const;
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
+  [[nodiscard]] const Digest& digest() const { return digest_; }  // of all objects, kept up with the changes
+  [[nodiscard]] Digest count_digest() const;                      // of all objects, one by one
 
  private:
   struct Entry {
@@ -73,6 +76,7 @@ class UsageTable {
     std::uint32_t round = 0;           // of the state it was put in
   };
   using Entries = std::unordered_map<std::string, Entry>;
+  static Mark mark(const Entries::value_type& entry);
   void gone(Entries::iterator at, std::string_view version, const Tell& tell);
 
   std::string resource_;
@@ -80,6 +84,7 @@ class UsageTable {
   Entries entries_;  // by "namespace/name", "/name" without a namespace
   std::set<std::pair<std::int64_t, std::string>> leaving_;
   std::uint32_t round_ = 0;
+  Digest digest_;
 };
 
 }  // namespace portcullis::kube

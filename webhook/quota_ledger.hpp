@@ -1,8 +1,7 @@
 // The Ledger of a cluster: budgets kept through the API server by all replicas at once. One QuotaCore a tenant does the
-// thinking; here are its watches (TenantQuotas, usage, the other replicas' leases), its requests and its timers.
+// thinking, QuotaLoop the work, on the Background's thread; this is the door that other threads come in by.
 //
-// Everything runs on the Background's thread but what says otherwise. `background`, `api`, `cluster` and `store` outlive it,
-// and the Background is stopped before it is destroyed.
+// `background`, `api`, `cluster` and `store` outlive it, and the Background is stopped before it is destroyed.
 #pragma once
 
 #include <chrono>
@@ -19,14 +18,17 @@
 namespace portcullis::webhook {
 
 struct QuotaLedgerOptions {
-  std::string name_space;                       // of the leases: the program's own
-  std::string replica;                          // who we are, for people: the pod's name
-  std::chrono::seconds usage_age_max{150};      // older views grant nothing
-  std::chrono::seconds lease_duration{15};      // a replica that has not renewed for so long grants nothing
-  std::chrono::seconds answer_time_max{10};     // of our webhooks in the API server: a later answer is thrown away
-  std::chrono::milliseconds start_spread{500};  // replicas that start together do not list together
+  std::string name_space;                                             // of the leases: the program's own
+  std::string replica;                                                // who we are, for people: the pod's name
+  std::chrono::seconds usage_age_max{150};                            // older views grant nothing
+  std::chrono::seconds lease_duration{15};                            // a replica that has not renewed for so long grants nothing
+  std::chrono::seconds answer_time_max{10};                           // of our webhooks in the API server: a later answer is thrown away
+  std::chrono::milliseconds start_spread{500};                        // replicas that start together do not list together
+  std::chrono::milliseconds sum_interval = std::chrono::minutes(10);  // between two full sums of what objects use
   QuotaTimes times{};
 };
+
+class QuotaLoop;
 
 class QuotaLedger final : public Ledger {
  public:
@@ -47,8 +49,10 @@ class QuotaLedger final : public Ledger {
   void add_metrics(observe::Metrics& metrics) const;
 
  private:
-  struct Impl;
-  std::shared_ptr<Impl> impl_;
+  net::Background& background_;
+  kube::Cluster& cluster_;
+  config::Store& store_;
+  std::shared_ptr<QuotaLoop> loop_;
 };
 
 }  // namespace portcullis::webhook

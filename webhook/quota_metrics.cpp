@@ -16,6 +16,8 @@ void QuotaMetrics::expose(observe::Scrape& scrape) const {
   for (const auto& [kind, counter] : kinds)
     count("portcullis_quota_reads_total", "Consistent reads of the ledger, by what was read.", {{"of", kind}}, *counter);
   count("portcullis_quota_reclaims_total", "Keys of dead replicas that were taken away.", {}, reclaims);
+  count("portcullis_quota_usage_corrections_total", "Dimensions whose usage a full sum found to be another than was kept.", {},
+        corrections);
   scrape.histogram("portcullis_quota_charge_duration_seconds", "From a charge to the ledger's word.", {}, charge_duration.totals());
 }
 

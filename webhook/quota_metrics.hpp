@@ -15,7 +15,7 @@ struct QuotaMetrics {
 
   std::array<observe::Counter, outcomes.size()> charges;  // by ChargeStatus
   std::array<observe::Counter, results.size()> writes;    // by WriteResult
-  observe::Counter reads, looks, lists, reclaims;
+  observe::Counter reads, looks, lists, reclaims, corrections;
   observe::Histogram charge_duration;
 
   void answered(policy::ChargeStatus status, double seconds) {

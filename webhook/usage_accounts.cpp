@@ -15,7 +15,20 @@ std::string resource_name(const policy::CountedResource& counted) {
   return counted.group.empty() ? counted.resource : counted.resource + "." + counted.group;
 }
 
+void count(const policy::PolicySnapshot::NamespaceOwner& owner, const policy::Usage& usage, int sign, Amounts& used) {
+  for (const policy::Amount& amount : policy::budget_amounts(*owner.tenant, *owner.name_space, usage))
+    used[amount.resource] += sign * amount.units;
+}
+
 }  // namespace
+
+UsageAccounts::Budget UsageAccounts::budget_of(std::string_view name_space) const {
+  if (!documents_) return {};
+  const policy::PolicySnapshot::NamespaceOwner owner = documents_->owner_of(name_space);
+  if (!owner) return {};
+  const auto account = accounts_.find(owner.tenant->name);
+  return {owner, account == accounts_.end() ? nullptr : &account->second};
+}
 
 std::uint64_t version_number(std::string_view version) {
   std::uint64_t number = 0;
@@ -38,18 +51,32 @@ void UsageAccounts::open(config::Store::Snapshot documents) {
 }
 
 std::string_view UsageAccounts::change(std::string_view name_space, const policy::Usage* now, const policy::Usage* before) {
-  if (!documents_) return {};
-  const policy::PolicySnapshot::NamespaceOwner owner = documents_->owner_of(name_space);
-  if (!owner) return {};
-  const auto account = accounts_.find(owner.tenant->name);
-  if (account == accounts_.end()) return {};
-  const auto count = [&](const policy::Usage& usage, int sign) {
-    for (const policy::Amount& amount : policy::budget_amounts(*owner.tenant, *owner.name_space, usage))
-      account->second.used[amount.resource] += sign * amount.units;
-  };
-  if (before) count(*before, -1);
-  if (now) count(*now, 1);
-  return account->first;
+  const Budget budget = budget_of(name_space);
+  if (!budget.account) return {};
+  Amounts& used = accounts_.find(budget.owner.tenant->name)->second.used;
+  if (before) count(budget.owner, *before, -1, used);
+  if (now) count(budget.owner, *now, 1, used);
+  return budget.owner.tenant->name;
+}
+
+std::vector<UsageAccounts::Correction> UsageAccounts::verify(std::string_view resource, const std::function<void(const Tell& tell)>& each) {
+  std::map<std::string_view, Amounts> sums;  // by tenant
+  each([&](std::string_view name_space, const policy::Usage& usage) {
+    const Budget budget = budget_of(name_space);
+    if (budget.account) count(budget.owner, usage, 1, sums[budget.owner.tenant->name]);
+  });
+  std::vector<Correction> corrections;
+  for (auto& [tenant, account] : accounts_) {
+    const Amounts& summed = sums[tenant];
+    for (const auto& [dimension, of] : account.resources) {
+      std::int64_t& kept = account.used[dimension];
+      const std::int64_t right = amount_of(summed, dimension);
+      if (of != resource || kept == right) continue;
+      corrections.push_back({tenant, dimension, kept, right});
+      kept = right;
+    }
+  }
+  return corrections;
 }
 
 void UsageAccounts::progress(std::string_view resource, std::string_view version) {
@@ -60,6 +87,19 @@ void UsageAccounts::progress(std::string_view resource, std::string_view version
 
 void UsageAccounts::forget(std::string_view resource) {
   if (const auto found = versions_.find(resource); found != versions_.end()) versions_.erase(found);
+}
+
+std::set<std::string, std::less<>> UsageAccounts::resources() const {
+  std::set<std::string, std::less<>> names;
+  for (const auto& [name, account] : accounts_)
+    for (const auto& [dimension, resource] : account.resources) names.insert(resource);
+  return names;
+}
+
+bool UsageAccounts::counts(std::string_view tenant, std::string_view resource) const {
+  const auto account = accounts_.find(tenant);
+  return account != accounts_.end() && std::any_of(account->second.resources.begin(), account->second.resources.end(),
+                                                   [&](const auto& each) { return each.second == resource; });
 }
 
 std::uint64_t UsageAccounts::version(std::string_view resource) const {

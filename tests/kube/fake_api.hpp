@@ -75,6 +75,21 @@ class FakeApi final : public Api {
     else
       refusals_[prefix] = status;
   }
+  // The next `count` changes are made, and no watch is told.
+  void lose_events(int count) {
+    const std::lock_guard lock(mutex_);
+    unsaid_ = count;
+  }
+  // Called on the kube thread with each "METHOD target" before it is answered.
+  void on_call(std::function<void(const std::string& call)> tell) {
+    const std::lock_guard lock(mutex_);
+    on_call_ = std::move(tell);
+  }
+  // Answers come so much later than they were true.
+  void slow_answers(std::chrono::milliseconds time) {
+    const std::lock_guard lock(mutex_);
+    slow_ = time;
+  }
   void discover(json document, std::string etag) {
     const std::lock_guard lock(mutex_);
     discovery_ = document.dump();
@@ -106,13 +121,13 @@ class FakeApi final : public Api {
   Task<Result<ApiResponse>> call(ApiRequest request, Deadline) override {
     const bool slept = co_await net::sleep_until(Clock::now() + std::chrono::milliseconds(1));
     if (!slept) co_return fail(ErrorKind::unavailable, "fake", "cancelled");
-    const std::lock_guard lock(mutex_);
-    requests_.push_back(request.method + " " + request.target);
-    if (const int status = refusal(request.target)) co_return status_of(status, "refused by the test");
-    ApiResponse response = answer(request);
-    if (request.method != "GET" && lost_ > 0) {
-      --lost_;
-      co_return fail(ErrorKind::unavailable, "fake", "cut off");
+    const std::function<void(const std::string&)> tell = hook();
+    if (tell) tell(request.method + " " + request.target);
+    std::chrono::milliseconds slow{0};
+    Result<ApiResponse> response = answered(request, slow);
+    if (slow.count() > 0) {
+      const bool waited = co_await net::sleep_until(Clock::now() + slow);
+      if (!waited) co_return fail(ErrorKind::unavailable, "fake", "cancelled");
     }
     co_return response;
   }
@@ -188,6 +203,21 @@ class FakeApi final : public Api {
     std::map<std::string, std::string> query;
   };
 
+  std::function<void(const std::string&)> hook() const {
+    const std::lock_guard lock(mutex_);
+    return on_call_;
+  }
+  Result<ApiResponse> answered(const ApiRequest& request, std::chrono::milliseconds& slow) {
+    const std::lock_guard lock(mutex_);
+    slow = slow_;
+    requests_.push_back(request.method + " " + request.target);
+    if (const int status = refusal(request.target)) return status_of(status, "refused by the test");
+    ApiResponse response = answer(request);
+    if (request.method == "GET" || lost_ == 0) return response;
+    --lost_;
+    return fail(ErrorKind::unavailable, "fake", "cut off");
+  }
+
   static std::string text(std::uint64_t rv) { return std::to_string(rv); }
   static std::string key_of(const json& object) {
     const json& metadata = object.at("metadata");
@@ -255,6 +285,10 @@ class FakeApi final : public Api {
     return object["metadata"].value("labels", json::object()).value(selector.substr(0, equals), "") == selector.substr(equals + 1);
   }
 
+  void say(Collection& collection, Event event) {
+    if (unsaid_ == 0) return collection.log.push_back(std::move(event));
+    --unsaid_;
+  }
   std::string store(const std::string& path, json object) {
     Collection& collection = collections_[path];
     const std::string key = key_of(object);
@@ -264,7 +298,7 @@ class FakeApi final : public Api {
     if (!metadata.contains("uid")) metadata["uid"] = there ? collection.objects[key]["metadata"]["uid"] : json("uid-" + text(rv_));
     if (!metadata.contains("generation")) metadata["generation"] = 1;
     collection.objects[key] = object;
-    collection.log.push_back({rv_, there ? "MODIFIED" : "ADDED", std::move(object)});
+    say(collection, {rv_, there ? "MODIFIED" : "ADDED", std::move(object)});
     return text(rv_);
   }
   void erase(const std::string& path, const std::string& key) {
@@ -274,7 +308,7 @@ class FakeApi final : public Api {
     json object = found->second;
     object["metadata"]["resourceVersion"] = text(++rv_);
     collection.objects.erase(found);
-    collection.log.push_back({rv_, "DELETED", std::move(object)});
+    say(collection, {rv_, "DELETED", std::move(object)});
   }
 
   ApiResponse answer(const ApiRequest& request) {
@@ -315,28 +349,42 @@ class FakeApi final : public Api {
     return {200, collection.objects[key].dump(), "", {}};
   }
 
+  // All pages are of the first one's version.
   ApiResponse list(Url& url, const Collection& collection) {
-    json out = {{"metadata", {{"resourceVersion", text(rv_)}}}, {"items", json::array()}};
+    const std::string token = url.query["continue"];
+    std::uint64_t version = rv_;
+    std::size_t skip = 0;
+    if (!token.empty()) {
+      version = std::strtoull(token.c_str(), nullptr, 10);
+      skip = std::strtoull(token.substr(token.find('.') + 1).c_str(), nullptr, 10);
+      if (!snapshots_.contains({url.collection, version}) || version < compacted_) return status_of(410, "the token is too old");
+    }
+    const auto& objects = token.empty() ? collection.objects : snapshots_.at({url.collection, version});
+    json out = {{"metadata", {{"resourceVersion", text(version)}}}, {"items", json::array()}};
     const std::size_t limit = std::strtoull(url.query["limit"].c_str(), nullptr, 10);
-    std::size_t skip = std::strtoull(url.query["continue"].c_str(), nullptr, 10), at = 0;
-    for (const auto& [key, object] : collection.objects) {
+    std::size_t at = 0;
+    for (const auto& [key, object] : objects) {
       if (!matches(url, object) || at++ < skip) continue;
       if (limit > 0 && out["items"].size() == limit) {
-        out["metadata"]["continue"] = std::to_string(skip + limit);
+        out["metadata"]["continue"] = text(version) + "." + std::to_string(skip + limit);
         break;
       }
       out["items"].push_back(object);
     }
+    if (token.empty() && out["metadata"].contains("continue")) snapshots_[{url.collection, version}] = objects;
     return {200, out.dump(), "", {}};
   }
 
   mutable std::mutex mutex_;
   std::map<std::string, Collection> collections_;
+  std::map<std::pair<std::string, std::uint64_t>, std::map<std::string, json>> snapshots_;  // of lists that have further pages
   std::map<std::string, int> refusals_;
+  std::function<void(const std::string&)> on_call_;
+  std::chrono::milliseconds slow_{0};
   std::vector<std::string> requests_;
   std::string discovery_ = R"({"items":[]})", etag_;
   std::uint64_t rv_ = 100, compacted_ = 0, cuts_ = 0;
-  int lost_ = 0;
+  int lost_ = 0, unsaid_ = 0;
   std::pair<std::map<std::string, Collection>, std::uint64_t> backup_;
 };
 

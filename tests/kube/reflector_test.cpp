@@ -351,13 +351,16 @@ TEST_CASE("silence is looked into", "[kube]") {
     m.reflector.probed(m.now, ApiResponse{200, std::string(R"({"metadata":{"resourceVersion":")") + version + "\"},\"items\":[]}", "", {}});
   };
   SECTION("nothing has happened") {
+    CHECK_FALSE(m.reflector.rv_lag());
     probed("10");
+    CHECK(m.reflector.rv_lag() == 0);
     CHECK(m.take_told() == "@10 ");
     CHECK(m.now - m.reflector.progress() < 1s);
     CHECK(m.reflector.tick(m.now) == Reflector::Advice::none);
   }
   SECTION("something has, and is heard soon") {
     probed("12");
+    CHECK(m.reflector.rv_lag() == 2);
     m.now += 1s;
     m.stream(bookmark("12"));
     m.now += 3s;
@@ -420,6 +423,7 @@ TEST_CASE("silence is looked into", "[kube]") {
   }
   SECTION("the server went back in time, so the watch would be silent for long") {
     probed("4");
+    CHECK(m.reflector.rv_lag() == -6);
     CHECK(end_and_next() == "list limit=500");
     m.list("", "5");
     CHECK(m.reflector.version() == "5");

@@ -9,6 +9,7 @@
 #include "tests/catch.hpp"
 #include "tests/kube/fake_api.hpp"
 #include "tests/temp_dir.hpp"
+#include "webhook/quota_loop.hpp"
 
 using namespace portcullis;
 using namespace portcullis::webhook;
@@ -85,12 +86,7 @@ class Gate {
     wanted.counted = {"pods"};
     cluster_->want(wanted);
     cluster_->start();
-    QuotaLedgerOptions options;
-    options.name_space = "portcullis-system";
-    options.replica = "webhook-0";
-    options.start_spread = milliseconds(0);
-    options.times.settle_far = options.times.settle = milliseconds(20);
-    ledger_ = std::make_unique<QuotaLedger>(background_, api_, *cluster_, *store_, options);
+    ledger_ = std::make_unique<QuotaLedger>(background_, api_, *cluster_, *store_, options());
     ledger_->start();
   }
   ~Gate() {
@@ -100,6 +96,15 @@ class Gate {
   Gate(const Gate&) = delete;
   Gate& operator=(const Gate&) = delete;
 
+  static QuotaLedgerOptions options() {
+    QuotaLedgerOptions options;
+    options.name_space = "portcullis-system";
+    options.replica = "webhook-0";
+    options.start_spread = milliseconds(0);
+    options.sum_interval = milliseconds(50);
+    options.times.settle_far = options.times.settle = milliseconds(20);
+    return options;
+  }
   void write(bool charged, int most = 2) { std::ofstream(dir_.path() / "documents.yaml") << documents(charged, most); }
   void put_quota(std::int64_t hard) {
     api_.put(quotas, {{"apiVersion", "portcullis.dev/v1"},
@@ -152,7 +157,8 @@ class Gate {
   net::Background background_{"kube"};
   std::unique_ptr<config::Store> store_;
   std::unique_ptr<kube::Cluster> cluster_;
-  std::unique_ptr<QuotaLedger> ledger_;
+  std::unique_ptr<QuotaLedger> ledger_, late_;
+  std::shared_ptr<QuotaLoop> loop_;
 };
 
 }  // namespace
@@ -250,6 +256,48 @@ TEST_CASE("quota ledger: nothing is granted by what was known before the API ser
   CHECK(eventually(
       [&] { return gate.ledger_->would_grant(charge("z")).why.starts_with("the API server has forgotten this replica's lease"); }));
   CHECK(gate.held() == 0);
+}
+
+TEST_CASE("quota ledger: what is there before it starts is counted once", "[webhook][quota]") {
+  Gate gate(true, 5);
+  gate.api_.put(pods, pod("a", "a"));
+  gate.api_.put(pods, pod("b", "b"));
+  REQUIRE(gate.ready());
+  REQUIRE(eventually([&] { return gate.cluster_->status().resources.at(0).objects == 2; }));
+  QuotaLedgerOptions options = Gate::options();
+  options.sum_interval = seconds(3'600);  // but for the first, before the observer is told anything
+  gate.late_ = std::make_unique<QuotaLedger>(gate.background_, gate.api_, *gate.cluster_, *gate.store_, options);
+  observe::Metrics metrics;
+  gate.late_->add_metrics(metrics);
+  gate.late_->start();
+  const std::string used = "portcullis_quota_used{tenant=\"acme\",dimension=\"pods\"} ";
+  REQUIRE(eventually([&] { return gate.late_->not_ready_because().empty() && metrics.expose().find(used) != std::string::npos; }));
+  CHECK(metrics.expose().find(used + "2\n") != std::string::npos);
+  CHECK(metrics.expose().find("portcullis_quota_usage_corrections_total 0\n") != std::string::npos);
+}
+
+TEST_CASE("quota ledger: usage that went astray is summed up anew, counted, and granted by", "[webhook][quota]") {
+  Gate gate(true, 2);
+  gate.api_.put(pods, pod("a", "a"));
+  REQUIRE(gate.ready());
+  gate.loop_ = std::make_shared<QuotaLoop>(gate.background_, gate.api_, *gate.cluster_, *gate.store_, Gate::options());
+  observe::Metrics metrics;
+  metrics.add_source([&loop = *gate.loop_](observe::Scrape& scrape) { loop.expose(scrape); });
+  gate.cluster_->observe(*gate.loop_);
+  gate.background_.post([loop = gate.loop_] { loop->start(); });
+  const auto shows = [&](const std::string& line) {
+    return eventually([&] { return metrics.expose().find(line + "\n") != std::string::npos; });
+  };
+  const std::string used = "portcullis_quota_used{tenant=\"acme\",dimension=\"pods\"} ";
+  REQUIRE(shows(used + "1"));
+  CHECK(shows("portcullis_quota_usage_corrections_total 0"));
+  // A change that never was.
+  gate.background_.post([loop = gate.loop_] {
+    const policy::Usage usage{{"pods", policy::Quantity::of_units(5)}};
+    loop->on_object({"pods", {"acme-prod", "ghost"}, "ghost", "7", &usage, nullptr});
+  });
+  CHECK(shows("portcullis_quota_usage_corrections_total 1"));
+  CHECK(shows(used + "1"));
 }
 
 TEST_CASE("quota ledger: a clean end leaves nothing held and no lease", "[webhook][quota]") {
