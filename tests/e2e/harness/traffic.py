@@ -23,7 +23,8 @@ def _who(user):
 class Load:
     """Writes of one body. `{{N}}` in body and path is the number of the request, `{{P}}` in the path one of `places` in turn.
 
-    With n: that many, c at once. With rate: begun at so many a second. Runs until done, `seconds` are over or `stop`."""
+    With n: that many, c at once. With rate: begun at so many a second. Runs until done, `seconds` are over or `stop`. What the API
+    server's flow control turns away (429) is sent again, as client-go does."""
 
     def __init__(self, cluster, user, path, body, *, n=0, c=16, rate=0, seconds=0, places=(), method="POST", servers=None, offset=0, content="application/json",
                  timeout="60s"):
@@ -47,7 +48,7 @@ class Load:
         return self.process.poll() is None
 
     def result(self, seconds=600):
-        """What happened: requests, seconds, per_second, by_status {status: {count, p50_ms, p99_ms, messages}}."""
+        """What happened: requests, seconds, per_second, throttled, by_status {status: {count, p50_ms, p99_ms, messages}}."""
         out, err = self.process.communicate(timeout=seconds)
         if self.process.returncode != 0:
             raise AssertionError(f"load: {err}")

@@ -32,6 +32,7 @@ type outcome struct {
 const (
 	messagesMax     = 20
 	messageBytesMax = 400
+	retriesMax      = 10
 )
 
 func quantile(sorted []float64, share float64) float64 {
@@ -96,17 +97,35 @@ func load(words []string) {
 			found.Messages[message]++
 		}
 	}
+	var throttled atomic.Int64
+	// What the API server's own flow control turns away is tried again, as client-go does: by Retry-After, so often and no more.
+	send := func(method, url string, body []byte) (*http.Response, error) {
+		for try := 0; ; try++ {
+			request, err := http.NewRequest(method, url, bytes.NewReader(body))
+			if err != nil {
+				fail("%v", err)
+			}
+			request.Header.Set("Content-Type", *content)
+			who.authorize(request)
+			answer, err := client.Do(request)
+			if err != nil || answer.StatusCode != http.StatusTooManyRequests || try == retriesMax {
+				return answer, err
+			}
+			pause, err := strconv.Atoi(answer.Header.Get("Retry-After"))
+			if err != nil {
+				return answer, nil
+			}
+			_, _ = io.Copy(io.Discard, answer.Body)
+			answer.Body.Close()
+			throttled.Add(1)
+			time.Sleep(time.Duration(pause) * time.Second)
+		}
+	}
 	one := func(n int) {
 		number := strconv.Itoa(n + *offset)
 		url := bases[n%len(bases)] + strings.NewReplacer("{{N}}", number, "{{P}}", spots[n%len(spots)]).Replace(*path)
-		request, err := http.NewRequest(*method, url, bytes.NewReader(bytes.ReplaceAll(body, []byte("{{N}}"), []byte(number))))
-		if err != nil {
-			fail("%v", err)
-		}
-		request.Header.Set("Content-Type", *content)
-		who.authorize(request)
 		begun := time.Now()
-		answer, err := client.Do(request)
+		answer, err := send(*method, url, bytes.ReplaceAll(body, []byte("{{N}}"), []byte(number)))
 		if err != nil {
 			note("error", short(err.Error()), time.Since(begun))
 			return
@@ -167,7 +186,7 @@ func load(words []string) {
 		each.P50, each.P90, each.P99, each.Max = quantile(each.times, 0.5), quantile(each.times, 0.9), quantile(each.times, 0.99), quantile(each.times, 1)
 		count += each.Count
 	}
-	printJSON(map[string]any{"seconds": math.Round(took*1000) / 1000, "requests": count, "per_second": math.Round(float64(count)/took*10) / 10, "by_status": outcomes})
+	printJSON(map[string]any{"seconds": math.Round(took*1000) / 1000, "requests": count, "per_second": math.Round(float64(count)/took*10) / 10, "by_status": outcomes, "throttled": throttled.Load()})
 }
 
 func short(text string) string {
