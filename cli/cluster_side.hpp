@@ -31,7 +31,8 @@ class ClusterSide {
   ClusterSide(const ClusterSide&) = delete;
   ClusterSide& operator=(const ClusterSide&) = delete;
 
-  // Watches the documents' custom resources from now on, and tells `metrics` of it. Null until the first set that holds; asked within `patience`.
+  // Watches the documents' custom resources from now on, and tells `metrics` of it. Null until the first set that holds; asked within
+  // `patience`.
   void watch_documents(bool needs_guard_policy, observe::Metrics& metrics);
   [[nodiscard]] std::unique_ptr<config::Store> first_documents(std::chrono::milliseconds patience);
   // Watches what the documents in force ask for, now and after every reload. The store outlives this.
