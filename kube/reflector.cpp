@@ -207,6 +207,7 @@ bool Reflector::watch_head(Clock::time_point now, const ApiResponse& head) {
   if (status_ == status_ok && phase_ == Phase::watch) {
     trouble_.clear();
     probe_due_ = now + reopened_settle;
+    answered_at_ = now;
   }
   return true;
 }
@@ -354,7 +355,7 @@ Reflector::Advice Reflector::tick_watch(Clock::time_point now) {
     return Advice::end_stream;
   }
   if (probe_ == Probe::resumed) {
-    if (now - opened_at_ < probe_settle) return Advice::none;
+    if (now - opened_at_ < probe_settle || now < probe_due_) return Advice::none;
     probe_ = Probe::none;
     ++silent_proofs_;
     progress_ = std::max(progress_, probe_began_);
@@ -393,6 +394,11 @@ void Reflector::probed(Clock::time_point now, Result<ApiResponse> response) {
     case VersionOrder::newer:
       // Something happened, here or elsewhere in the store.
       resumes_ = silent_proofs_ < silent_proofs_max;
+      if (resumes_ && probe_began_ - answered_at_ < just_open) {  // no need to open again what was opened a moment ago
+        probe_ = Probe::resumed;
+        probe_due_ = now + probe_settle;
+        return;
+      }
       break;
     case VersionOrder::older:
       // The server went back in time (etcd restored from a backup): the watch will say nothing until it has caught up.

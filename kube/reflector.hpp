@@ -48,7 +48,7 @@ class Reflector {
   static constexpr std::chrono::seconds mark_expected{10}, mark_given_up{60};  // the end mark of a stream that lists
   static constexpr std::chrono::seconds probe_after{90};                       // bookmarks come each minute: one was missed
   static constexpr unsigned silent_proofs_max = 3;
-  static constexpr std::chrono::seconds reopened_settle{1};  // what happened meanwhile is told at once
+  static constexpr std::chrono::seconds reopened_settle{1}, just_open{5};  // what happened meanwhile is told at once
   static constexpr std::chrono::seconds probe_settle{3}, probe_pause{15}, probe_time_max{10};
 
   enum class Step { wait, list, watch };
@@ -144,7 +144,7 @@ class Reflector {
   bool resumes_ = false;        // what an answered probe leads to, else a list
   bool resume_next_ = false;    // end the stream, then open it again where it was
   unsigned silent_proofs_ = 0;  // in a row
-  Clock::time_point probe_began_{}, probe_due_{};
+  Clock::time_point probe_began_{}, probe_due_{}, answered_at_{};
   std::optional<std::int64_t> rv_lag_;
   Counts counts_;
 };

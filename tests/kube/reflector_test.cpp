@@ -454,6 +454,17 @@ TEST_CASE("after a server that was away for long its first bookmark is not waite
     m.reflector.probed(m.now, ApiResponse{200, R"({"metadata":{"resourceVersion":"10"},"items":[]})", "", {}});
     CHECK(m.now - m.reflector.progress() < 1s);
   }
+  SECTION("something has, elsewhere in the store") {
+    REQUIRE(m.reflector.tick(m.now) == Reflector::Advice::probe);
+    m.reflector.probe(m.now);
+    m.reflector.probed(m.now, ApiResponse{200, R"({"metadata":{"resourceVersion":"12"},"items":[]})", "", {}});
+    m.now += 2s;
+    CHECK(m.reflector.tick(m.now) == Reflector::Advice::none);
+    CHECK(m.now - m.reflector.progress() > 200s);
+    m.now += 1s;
+    CHECK(m.reflector.tick(m.now) == Reflector::Advice::none);  // what was opened a moment ago is not opened again
+    CHECK(m.now - m.reflector.progress() < 5s);
+  }
   SECTION("something has, and is told") {
     m.stream(bookmark("12"));
     CHECK(m.reflector.tick(m.now) == Reflector::Advice::none);
