@@ -175,7 +175,8 @@ class BudgetBench:
                 self.theirs(theirs)
                 self.cluster.audit_mark()
                 done = self.budgets.race(n=self.PODS, c=16).result()
-                if done.other_than(201):
+                # Of ResourceQuota 409 is a result: its writers met too often, and the user is told to try again.
+                if done.other_than(201, 409 if theirs else 201):
                     raise SystemExit(f"{name}: {done.other_than(201)}")
                 found.setdefault(name, []).append((done, sum(self.budgets.writes().values())))
                 for namespace in NAMESPACES:
@@ -183,13 +184,13 @@ class BudgetBench:
                 self.theirs(False)
                 self.ours(True)
                 self.budgets.settled(0, 120)
-        row("creates of pods", "per second", "p50 ms", "p99 ms", "writes an admission")
-        row("---", "---", "---", "---", "---")
+        row("creates of pods", "per second", "p50 ms", "p99 ms", "writes of TenantQuota an admission", f"409 of {self.PODS}")
+        row("---", "---", "---", "---", "---", "---")
         for name, runs in found.items():
             each = [done["by_status"]["201"] for done, _ in runs]
             writes = statistics.median(count / self.PODS for _, count in runs)
             row(name, f"{statistics.median(done['per_second'] for done, _ in runs):.0f}", f"{statistics.median(e['p50_ms'] for e in each):.1f}",
-                f"{statistics.median(e['p99_ms'] for e in each):.1f}", f"{writes:.3f}")
+                f"{statistics.median(e['p99_ms'] for e in each):.1f}", f"{writes:.3f}", f"{statistics.median(done.count(409) for done, _ in runs):.0f}")
         self.ours(True)
         filled = self.budgets.race(n=5000 - self.budgets.stored(), c=64).result()
         denied = self.budgets.race(n=600, c=16).result()
