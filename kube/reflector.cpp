@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "kube/metadata_list.hpp"
 #include "kube/resource_version.hpp"
 #include "kube/status.hpp"
 #include "observe/log.hpp"
@@ -41,7 +42,7 @@ std::string Reflector::target(std::string_view query) const {
 
 std::string Reflector::accept(bool list) const {
   if (!options_.metadata_only) return "application/json";
-  return std::string("application/json;as=PartialObjectMetadata") + (list ? "List" : "") + ";g=meta.k8s.io;v=v1,application/json";
+  return std::string(list ? metadata_list_type : "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json");
 }
 
 Reflector::Action Reflector::next(Clock::time_point now) {
@@ -374,7 +375,7 @@ ApiRequest Reflector::probe(Clock::time_point now) {
   ++counts_.probes;
   ApiRequest request;
   request.target = target("limit=1");
-  request.accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
+  request.accept = metadata_list_type;
   return request;
 }
 

@@ -2,19 +2,12 @@
 
 #include <utility>
 
+#include "kube/metadata_list.hpp"
 #include "kube/resource_version.hpp"
-#include "kube/status.hpp"
 
 namespace portcullis::kube {
 
-ApiRequest SelfCheck::request() const {
-  ApiRequest request;
-  request.target = resource_.path() + "?limit=" + std::to_string(page_items);
-  if (!next_.empty()) request.target += "&continue=" + query_escaped(next_);
-  request.accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
-  request.gzip = true;
-  return request;
-}
+ApiRequest SelfCheck::request() const { return metadata_page(resource_, next_); }
 
 SelfCheck::Listing SelfCheck::listed(Result<ApiResponse> response, Clock::time_point now) {
   if (!response || response->status != 200 || ++pages_ > pages_max) return Listing::failed;

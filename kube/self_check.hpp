@@ -27,7 +27,7 @@ struct SelfCheckOptions {
 
 class SelfCheck {
  public:
-  static constexpr unsigned page_items = 500, pages_max = 10'000;
+  static constexpr unsigned pages_max = 10'000;
 
   SelfCheck(Resource resource, SelfCheckOptions options) : resource_(std::move(resource)), options_(options) {}
 

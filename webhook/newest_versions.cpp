@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "kube/metadata_list.hpp"
 #include "webhook/quota_requests.hpp"
 
 namespace portcullis::webhook {
@@ -31,7 +32,7 @@ net::Task<std::optional<std::uint64_t>> NewestVersions::of(std::string resource,
   std::string from;
   for (unsigned page = 0; page < pages_max && known.version; ++page) {
     lists_.add();
-    kube::ApiRequest request = list_request(*served, from);
+    kube::ApiRequest request = kube::metadata_page(*served, from);
     const Result<kube::ApiResponse> answer = co_await api_.call(std::move(request), Clock::now() + page_time_max);
     const std::optional<ListedPage> listed = list_result(answer);
     known.version = listed ? std::optional(std::max(*known.version, listed->newest)) : std::nullopt;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "kube/metadata_list.hpp"
 #include "webhook/usage_accounts.hpp"
 
 namespace portcullis::webhook {
@@ -11,8 +12,6 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* quotas_path = "/apis/portcullis.dev/v1/tenantquotas/";
-constexpr unsigned page_items = 500;
-constexpr const char* metadata_list = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
 json object_of(const Result<kube::ApiResponse>& answer) {
   if (!answer || answer->status != 200) return {};
@@ -69,7 +68,7 @@ kube::ApiRequest look_request(const kube::Resource& resource, const ObjectName& 
   kube::ApiRequest request;
   request.target =
       (resource.namespaced ? resource.path_in(object.name_space) : resource.path()) + "?fieldSelector=metadata.name%3D" + object.name;
-  request.accept = metadata_list;
+  request.accept = kube::metadata_list_type;
   request.lane = kube::ApiRequest::Lane::writes;
   return request;
 }
@@ -88,15 +87,6 @@ std::optional<Looked> look_result(const Result<kube::ApiResponse>& answer, std::
     return looked;
   }
   return Looked{};
-}
-
-kube::ApiRequest list_request(const kube::Resource& resource, const std::string& from) {
-  kube::ApiRequest request;
-  request.target = resource.path() + "?limit=" + std::to_string(page_items);
-  if (!from.empty()) request.target += "&continue=" + from;
-  request.accept = metadata_list;
-  request.gzip = true;
-  return request;
 }
 
 std::optional<ListedPage> list_result(const Result<kube::ApiResponse>& answer) {

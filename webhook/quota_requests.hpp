@@ -24,13 +24,12 @@ struct Looked {
 };
 std::optional<Looked> look_result(const Result<kube::ApiResponse>& answer, std::string_view name);
 
-// Every object of a resource, page by page: `from` is the last page's `next`. A view that reaches the newest of their versions
+// One page of every object of a resource (kube::metadata_page). A view that reaches the newest of their versions
 // has all of them as they are; the list's own version would not do, because a quiet watch may never come so far.
 struct ListedPage {
   std::uint64_t newest = 0;  // of the objects' own versions; 0 when there is none
   std::string next;          // "" on the last page
 };
-kube::ApiRequest list_request(const kube::Resource& resource, const std::string& from);
 std::optional<ListedPage> list_result(const Result<kube::ApiResponse>& answer);
 
 }  // namespace portcullis::webhook

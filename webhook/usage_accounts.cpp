@@ -22,7 +22,7 @@ void count(const policy::PolicySnapshot::NamespaceOwner& owner, const policy::Us
 
 }  // namespace
 
-UsageAccounts::Budget UsageAccounts::budget_of(std::string_view name_space) const {
+UsageAccounts::Budget UsageAccounts::budget_of(std::string_view name_space) {
   if (!documents_) return {};
   const policy::PolicySnapshot::NamespaceOwner owner = documents_->owner_of(name_space);
   if (!owner) return {};
@@ -53,9 +53,8 @@ void UsageAccounts::open(config::Store::Snapshot documents) {
 std::string_view UsageAccounts::change(std::string_view name_space, const policy::Usage* now, const policy::Usage* before) {
   const Budget budget = budget_of(name_space);
   if (!budget.account) return {};
-  Amounts& used = accounts_.find(budget.owner.tenant->name)->second.used;
-  if (before) count(budget.owner, *before, -1, used);
-  if (now) count(budget.owner, *now, 1, used);
+  if (before) count(budget.owner, *before, -1, budget.account->used);
+  if (now) count(budget.owner, *now, 1, budget.account->used);
   return budget.owner.tenant->name;
 }
 

@@ -56,9 +56,9 @@ class UsageAccounts {
  private:
   struct Budget {
     policy::PolicySnapshot::NamespaceOwner owner;
-    const Account* account = nullptr;  // null: nothing that is used there is counted
+    Account* account = nullptr;  // null: nothing that is used there is counted
   };
-  [[nodiscard]] Budget budget_of(std::string_view name_space) const;
+  [[nodiscard]] Budget budget_of(std::string_view name_space);
 
   config::Store::Snapshot documents_;
   std::map<std::string, Account, std::less<>> accounts_;        // by tenant

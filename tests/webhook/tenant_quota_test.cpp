@@ -5,6 +5,7 @@
 #include <sstream>
 #include <string>
 
+#include "kube/metadata_list.hpp"
 #include "tests/catch.hpp"
 #include "webhook/quota_requests.hpp"
 
@@ -116,7 +117,7 @@ TEST_CASE("quota requests: what answers mean", "[webhook][quota]") {
 
   const kube::Resource pods{"", "v1", "pods", "Pod"};
   CHECK(look_request(pods, {"pods", "acme-prod", "web"}).target == "/api/v1/namespaces/acme-prod/pods?fieldSelector=metadata.name%3Dweb");
-  CHECK(list_request(pods, "abc").target == "/api/v1/pods?limit=500&continue=abc");
+  CHECK(kube::metadata_page(pods, "abc").target == "/api/v1/pods?limit=500&continue=abc");
 }
 
 TEST_CASE("tenant quota: its definition has our bounds", "[webhook][quota]") {
