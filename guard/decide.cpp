@@ -74,6 +74,8 @@ class Charges {
         key.kind = static_cast<std::uint16_t>(KeyKind::api_key);
         key.identity = {*subject_.api_key, 0};
         return add_one(KeyKind::api_key, key, limit.gcra, 1);
+      case policy::LimitKey::login:
+        return;
       case policy::LimitKey::address:
         break;
     }

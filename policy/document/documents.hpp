@@ -1,4 +1,4 @@
-// What an operator writes, as types that cannot be wrong: Platform, Tenant, Policy, PolicyException, GuardPolicy.
+// What an operator writes, as types that cannot be wrong: Platform, Tenant, Policy, PolicyException, GuardPolicy, Calendar.
 // design/documents.md is the source of every field; policy/document/decode.cpp reads them from YAML.
 #pragma once
 
@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -54,7 +55,7 @@ struct Rate {  // N requests each `per`
   std::chrono::nanoseconds per{0};
 };
 
-enum class LimitKey { address, session, api_key, tenant };
+enum class LimitKey { address, session, api_key, tenant, login };
 std::string_view limit_key_name(LimitKey key);
 
 struct Limit {
@@ -64,6 +65,25 @@ struct Limit {
 };
 
 enum class GuardMode { enforce, shadow };
+
+// Requests a calendar day or month, in the tenant's zone.
+enum class QuotaPeriod { day, month };
+struct Quota {
+  LimitKey key = LimitKey::tenant;
+  std::uint64_t count = 0;
+  QuotaPeriod per = QuotaPeriod::day;
+};
+
+// Requests at work at the same time.
+struct Concurrency {
+  LimitKey key = LimitKey::tenant;
+  std::uint32_t max = 1;
+  std::chrono::seconds ttl{120};  // a place is given back then at the latest
+};
+
+// What a class does while the shared store is away for longer than a moment: its limits divided by the live replicas, whole,
+// or no request at all.
+enum class StoreLoss { local, open, closed };
 
 struct NetworkList {
   Place place;
@@ -82,9 +102,13 @@ struct AccessEntry {
 struct ClassOverride {
   Place place;
   std::string name;
-  std::optional<std::vector<Limit>> limits;  // replaces the built-in list whole
-  std::optional<double> cost;                // charged to the tenant's bucket
+  std::vector<std::string> match;            // of a tenant's own class: `/edi/**`, `/edi`; empty: a built-in class
+  std::optional<std::vector<Limit>> limits;  // replaces the built-in list whole, as the lists below do
+  std::optional<std::vector<Quota>> quotas;
+  std::optional<std::vector<Concurrency>> concurrency;
+  std::optional<double> cost;  // charged to the tenant's bucket
   std::optional<GuardMode> mode;
+  std::optional<StoreLoss> on_store_loss;
 };
 
 struct TenantGuard {
@@ -94,6 +118,10 @@ struct TenantGuard {
   std::vector<AccessEntry> access;
   std::vector<ClassOverride> classes;
   std::optional<GuardMode> mode;
+  std::vector<std::string> databases;    // that its requests may name; a trailing `*` is a prefix; empty: any
+  std::optional<std::uint32_t> workers;  // of its Odoo: what its bucket and its concurrency follow from
+  std::vector<Quota> quotas;             // over all classes
+  std::string pool;                      // it shares that pool's capacity; empty: none
 };
 
 struct TenantNamespace {
@@ -170,6 +198,56 @@ struct Plan {
   std::optional<Limit> tenant;  // the tenant's own bucket
 };
 
+// Of login outcomes: `failures` within `window` ban for `first`, doubling up to `max`.
+struct Bans {
+  std::uint32_t failures = 10;
+  std::chrono::seconds window = std::chrono::minutes(10), first = std::chrono::minutes(1), max = std::chrono::hours(1);
+};
+
+// Capacity that its tenants share by the factors of their plans.
+struct Pool {
+  std::string name;
+  Rate capacity;
+};
+
+struct PeriodRef {
+  std::string calendar, period;
+};
+
+// What the guard says while Odoo is being worked on.
+struct Maintenance {
+  std::string message;
+  std::vector<std::string> allow;  // names of lists that are let through
+};
+
+struct ProfileClass {
+  std::string name;   // a built-in class
+  double factor = 1;  // of its limits and concurrency
+};
+
+struct Profile {
+  Place place;
+  std::string name;
+  std::vector<PeriodRef> when;       // in any of them; empty: by an override only
+  std::vector<std::string> tenants;  // empty: all
+  std::vector<int> tiers;            // empty: all
+  double factor = 1;                 // of every class's limits and of the tenant's bucket
+  std::vector<ProfileClass> classes;
+  std::vector<std::string> deny;  // route classes that are refused
+  std::optional<Maintenance> maintenance;
+};
+
+// A profile switched by hand.
+struct ProfileOverride {
+  Place place;
+  std::string profile;
+  bool active = true;                // false: off although its period says on
+  std::vector<std::string> tenants;  // empty: all that the profile is for
+  std::optional<Instant> from;
+  Instant expires_at{};
+  std::string reason;
+};
+
 struct GuardPolicy {
   Place place;
   std::string name;
@@ -179,7 +257,46 @@ struct GuardPolicy {
   std::vector<Plan> plans;
   std::vector<NetworkList> lists;
   std::vector<AccessEntry> access;
+  Bans bans;
+  std::vector<Pool> pools;
+  std::vector<Profile> profiles;
+  std::vector<ProfileOverride> overrides;
   GuardMode mode = GuardMode::enforce;
+};
+
+struct LocalTime {  // of a day
+  std::uint8_t hour = 0, minute = 0;
+};
+
+// Around the end of each month: from `from` business days before the first of the next month (negative) to `until` business
+// days after it; 1 is a month's first business day, -1 the last of the month before.
+struct BusinessDays {
+  int from = -1, until = 1;
+  LocalTime start, end{24, 0};  // of the first day; of the last day
+};
+
+struct Recurrence {
+  std::string rule;  // RFC 5545 RRULE, checked
+  LocalTime start;
+  std::chrono::seconds duration{0};
+};
+
+struct LocalSpan {                           // half-open
+  std::chrono::sys_seconds from{}, until{};  // local time, written as if it were UTC
+};
+
+struct Period {
+  Place place;
+  std::string name;
+  std::variant<BusinessDays, Recurrence, LocalSpan> when;
+};
+
+struct Calendar {
+  Place place;
+  std::string name;
+  std::string time_zone;                        // an IANA name; empty: each tenant's own
+  std::vector<std::chrono::sys_days> holidays;  // sorted
+  std::vector<Period> periods;
 };
 
 // Everything an operator wrote, whole and free of contradictions.
@@ -189,6 +306,7 @@ struct DocumentSet {
   std::vector<Policy> policies;
   std::vector<PolicyException> exceptions;
   std::optional<GuardPolicy> guard_policy;
+  std::vector<Calendar> calendars;
   std::string hash;  // "sha256:<hex>" over the files' names and bytes
 };
 

@@ -47,6 +47,8 @@ std::string_view limit_key_name(LimitKey key) {
       return "api-key";
     case LimitKey::tenant:
       return "tenant";
+    case LimitKey::login:
+      return "login";
   }
   return "";
 }

@@ -38,17 +38,20 @@ LIBRARIES = {
     "nghttp2": r"nghttp2/",
     "zlib": r"zlib\.h$",
     "cli11": r"CLI/",
+    "libical": r"libical/",
+    "hiredis": r"hiredis/",
+    "pugixml": r"pugixml\.hpp$",
 }
 USES = {
     "base": ["expected"],
     "observe": ["expected", "spdlog", "prometheus"],
-    "policy": ["expected", "simdjson", "nlohmann", "re2", "libyaml", "date"],
+    "policy": ["expected", "simdjson", "nlohmann", "re2", "libyaml", "date", "libical"],
     "config": ["expected"],
     "net": ["expected", "boost", "openssl", "nghttp2", "zlib"],
     "audit": ["expected", "nlohmann", "openssl"],
     "kube": ["expected", "simdjson", "nlohmann"],
     "webhook": ["expected", "simdjson", "nlohmann"],
-    "guard": ["expected", "nlohmann"],
+    "guard": ["expected", "nlohmann", "hiredis", "pugixml"],
     "cli": list(LIBRARIES),
 }
 # What goes beyond the table, each with its reason.
