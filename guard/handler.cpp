@@ -155,7 +155,7 @@ class GuardHandler final : public net::Handler {
 
 }  // namespace
 
-Guard::Guard(GuardOptions options) : options_(std::move(options)), limiter_(options_.limiter_bytes_max) {}
+Guard::Guard(GuardOptions options) : options_(std::move(options)), limiter_(options_.limiter_bytes_max), bans_(options_.bans) {}
 
 void Guard::follow(config::Store& store) {
   store.on_reload([this](const config::Store::Snapshot& snapshot, const policy::DocumentErrors& errors) {
@@ -178,6 +178,7 @@ std::shared_ptr<const GuardSnapshot> Guard::snapshot() const {
 void Guard::expose(observe::Scrape& scrape) const {
   using observe::MetricType;
   metrics_.expose(scrape);
+  bans_.expose(scrape, now());
   const Limiter::Stats stats = limiter_.stats();
   scrape.sample("portcullis_guard_limiter_keys", "Keys that the limiter holds, paid or not.", MetricType::gauge, {},
                 static_cast<double>(stats.keys));

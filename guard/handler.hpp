@@ -10,6 +10,7 @@
 #include "audit/log.hpp"
 #include "base/clock.hpp"
 #include "config/store.hpp"
+#include "guard/bans.hpp"
 #include "guard/limiter.hpp"
 #include "guard/metrics.hpp"
 #include "guard/siphash.hpp"
@@ -21,10 +22,11 @@ namespace portcullis::guard {
 
 struct GuardOptions {
   std::size_t limiter_bytes_max = limiter_bytes_max_default;
-  std::function<Clock::time_point()> now;  // the steady clock; tests set it. Empty: the real one
+  std::function<Clock::time_point()> now{};  // the steady clock; tests set it. Empty: the real one
+  BanOptions bans{};
 };
 
-// The snapshot in force, the limiter and the counts. Outlives its handlers and every reload of a store it follows.
+// The snapshot in force, the limiter, the bans and the counts. Outlives its handlers and every reload of a store it follows.
 class Guard {
  public:
   explicit Guard(GuardOptions options = {});
@@ -36,6 +38,7 @@ class Guard {
   [[nodiscard]] std::shared_ptr<const GuardSnapshot> snapshot() const;
   [[nodiscard]] std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
   [[nodiscard]] Limiter& limiter() { return limiter_; }
+  [[nodiscard]] Bans& bans() { return bans_; }
   [[nodiscard]] GuardMetrics& metrics() { return metrics_; }
   [[nodiscard]] const SipKey& seed() const { return seed_; }
   [[nodiscard]] Clock::time_point now() const { return options_.now ? options_.now() : Clock::now(); }
@@ -45,6 +48,7 @@ class Guard {
   GuardOptions options_;
   SipKey seed_ = SipKey::random();
   Limiter limiter_;
+  Bans bans_;
   GuardMetrics metrics_;
   mutable std::mutex mutex_;
   std::shared_ptr<const GuardSnapshot> snapshot_;
