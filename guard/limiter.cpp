@@ -30,6 +30,12 @@ Gcra Gcra::make(double count, double per, double burst, double factor) {
   return {static_cast<std::int64_t>(interval), static_cast<std::int64_t>(tolerance)};
 }
 
+void Charge::set_quota(std::uint64_t count, std::int64_t end) {
+  const double held = std::min(static_cast<double>(count), century_nanoseconds);
+  limit = {1, std::max<std::int64_t>(1, static_cast<std::int64_t>(held))};
+  window_end = end;
+}
+
 void Limiter::Bucket::lock() {
   for (unsigned spins = 0; (head.fetch_or(lock_bit, std::memory_order_acquire) & lock_bit) != 0; ++spins) {
     while ((head.load(std::memory_order_relaxed) & lock_bit) != 0) {
@@ -65,7 +71,11 @@ Limiter::Limiter(std::size_t bytes_max) {
 
 Limiter::~Limiter() { ::munmap(buckets_, (mask_ + 1) * sizeof(Bucket)); }
 
-bool Limiter::charge(std::span<Charge> charges, std::int64_t now) {
+bool Limiter::charge(std::span<Charge> charges, std::int64_t now) { return settle(charges, now, true); }
+
+bool Limiter::look(std::span<Charge> charges, std::int64_t now) { return settle(charges, now, false); }
+
+bool Limiter::settle(std::span<Charge> charges, std::int64_t now, bool store_them) {
   for (Charge& charge : charges) {
     charge.fingerprint = kept_bits(charge.fingerprint);
     charge.work.bucket = &buckets_[index_of(charge.fingerprint)];
@@ -89,7 +99,7 @@ bool Limiter::charge(std::span<Charge> charges, std::int64_t now) {
     find(charge, now);
     admitted = admitted && charge.wait == 0;
   }
-  if (admitted) {
+  if (admitted && store_them) {
     // Keys that have a slot first: a new one may then take any, even one of these, and never half of it.
     for (const Charge& charge : charges) {
       if (charge.work.slot >= 0) store(charge, now);
@@ -102,28 +112,49 @@ bool Limiter::charge(std::span<Charge> charges, std::int64_t now) {
   return admitted;
 }
 
+namespace {
+
+// What a charge moves its key's time by.
+std::int64_t step_of(const Charge& charge) {
+  const auto [interval, tolerance] = charge.limit;
+  if (charge.cost == 1) return std::min(interval, tolerance);
+  return static_cast<std::int64_t>(std::min(std::ceil(charge.cost * static_cast<double>(interval)), static_cast<double>(tolerance)));
+}
+
+}  // namespace
+
+int Limiter::slot_of(const Bucket& bucket, std::uint64_t fingerprint) {
+  for (int slot = 0; slot < static_cast<int>(limiter_keys_a_bucket); ++slot) {
+    if (bucket.fingerprint(slot) == fingerprint) return slot;
+  }
+  return -1;
+}
+
+void Limiter::refund(const Charge& charge) {
+  const std::uint64_t fingerprint = kept_bits(charge.fingerprint);
+  Bucket& bucket = buckets_[index_of(fingerprint)];
+  bucket.lock();
+  if (const int slot = slot_of(bucket, fingerprint); slot >= 0)
+    bucket.tats[slot] = std::max(charge.window_end, bucket.tats[slot] - step_of(charge));
+  bucket.unlock();
+}
+
 // Reads the key's TAT and works out what this charge would make of it.
 void Limiter::find(Charge& charge, std::int64_t now) const {
   const Bucket& bucket = *static_cast<const Bucket*>(charge.work.bucket);
-  std::int64_t tat = now;
-  charge.work.slot = -1;
-  for (int slot = 0; slot < static_cast<int>(limiter_keys_a_bucket); ++slot) {
-    if (bucket.fingerprint(slot) != charge.fingerprint) continue;
-    charge.work.slot = slot;
-    tat = std::max(tat, bucket.tats[slot]);
-    break;
-  }
+  const std::int64_t origin = charge.window_end == 0 ? now : charge.window_end;
+  std::int64_t tat = origin;
+  charge.work.slot = slot_of(bucket, charge.fingerprint);
+  if (charge.work.slot >= 0) tat = std::max(tat, bucket.tats[charge.work.slot]);
   const auto [interval, tolerance] = charge.limit;
   // A limit that became tighter by a reload must not keep a key out for longer than its own burst takes.
-  tat = std::min(tat, now + tolerance);
-  const std::int64_t step =
-      charge.cost == 1
-          ? std::min(interval, tolerance)
-          : static_cast<std::int64_t>(std::min(std::ceil(charge.cost * static_cast<double>(interval)), static_cast<double>(tolerance)));
-  const std::int64_t ahead = tat - now;
-  charge.wait = std::max<std::int64_t>(0, ahead + step - tolerance);
+  tat = std::min(tat, origin + tolerance);
+  const std::int64_t step = step_of(charge);
+  const std::int64_t ahead = tat - origin;
+  charge.wait = charge.soft ? 0 : std::max<std::int64_t>(0, ahead + step - tolerance);
+  if (charge.wait > 0 && charge.window_end != 0) charge.wait = std::max<std::int64_t>(1, charge.window_end - now);
   charge.work.tat = tat + step;
-  charge.remaining = (tolerance - ahead - (charge.wait == 0 ? step : 0)) / interval;
+  charge.remaining = std::max<std::int64_t>(0, (tolerance - ahead - (charge.wait == 0 ? step : 0)) / interval);
 }
 
 void Limiter::store(const Charge& charge, std::int64_t now) {

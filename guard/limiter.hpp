@@ -9,6 +9,9 @@
 // one cache miss a key. When the four of a bucket are taken, a key that has paid goes first, which loses nothing; else the
 // one that is nearest to it, and `forgotten` counts it: that key has its burst again. The table never grows.
 //
+// A quota of a calendar window is the same thing in a time of its own: it begins at the window's end, every request costs one
+// nanosecond, and the tolerance is the quota. Until the window has ended such a key looks as one that owes, so it is kept.
+//
 // All charges of one request are made, or none, under the locks of their buckets, taken in order: a thousand requests at
 // once are admitted exactly as often as a thousand in turn. Time is the caller's steady clock, in nanoseconds.
 #pragma once
@@ -37,8 +40,13 @@ struct Gcra {
 struct Charge {
   std::uint64_t fingerprint = 0;  // keyed hash of the key; no two charges of one request have the same
   Gcra limit;
-  double cost = 1;        // in requests; more than the burst is charged as the burst, or it could never pass
-  std::uint32_t tag = 0;  // what the caller knows it by
+  double cost = 1;              // in requests; more than the burst is charged as the burst, or it could never pass
+  std::uint32_t tag = 0;        // what the caller knows it by
+  bool soft = false;            // is charged if the others are, and refuses nothing
+  std::int64_t window_end = 0;  // of a quota, on the caller's clock and the same for each charge of that window; 0: a rate
+
+  // A quota of `count` until `end`.
+  void set_quota(std::uint64_t count, std::int64_t end);
 
   std::int64_t wait = 0;       // nanoseconds until this charge would have been admitted; 0: it would now
   std::int64_t remaining = 0;  // whole requests that this key has left at once
@@ -60,6 +68,12 @@ class Limiter {
 
   // Charges all or none at time `now`. True when all were admitted. Reorders `charges`.
   bool charge(std::span<Charge> charges, std::int64_t now);
+
+  // What charge() would answer, without charging. Reorders `charges`.
+  bool look(std::span<Charge> charges, std::int64_t now);
+
+  // Takes back what a charge took, as far as it is still owed; nothing where the key is forgotten.
+  void refund(const Charge& charge);
 
   // Starts fetching a key's bucket, so that it is near when charge() comes.
   void prefetch(std::uint64_t fingerprint) const { __builtin_prefetch(&buckets_[index_of(fingerprint)], 1); }
@@ -93,6 +107,8 @@ class Limiter {
   // The high bits find the bucket; the fingerprint is kept whole, so equal ones in one bucket still differ below.
   [[nodiscard]] std::size_t index_of(std::uint64_t fingerprint) const { return (fingerprint >> 20) & mask_; }
 
+  bool settle(std::span<Charge> charges, std::int64_t now, bool store_them);
+  [[nodiscard]] static int slot_of(const Bucket& bucket, std::uint64_t fingerprint);
   void find(Charge& charge, std::int64_t now) const;
   void store(const Charge& charge, std::int64_t now);
 

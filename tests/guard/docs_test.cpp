@@ -39,6 +39,9 @@ std::string row(const RouteClassInfo& info) {
       case policy::LimitKey::tenant:
         limits += "tenant ";
         break;
+      case policy::LimitKey::login:
+        limits += "login ";
+        break;
     }
     limits += rate(limit.rate) + " burst " + std::to_string(limit.burst);
   }
