@@ -114,7 +114,7 @@ bool is_loopback(const std::string& host) {
   return host == "localhost";
 }
 
-bool prepare_handshake(SSL* ssl, const std::string& server_name, bool http2) {
+bool prepare_name(SSL* ssl, const std::string& server_name) {
   X509_VERIFY_PARAM* check = SSL_get0_param(ssl);
   X509_VERIFY_PARAM_set_hostflags(check, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
   if (is_address(server_name)) {
@@ -123,6 +123,11 @@ bool prepare_handshake(SSL* ssl, const std::string& server_name, bool http2) {
     if (X509_VERIFY_PARAM_set1_host(check, server_name.data(), server_name.size()) != 1) return false;
     if (SSL_set_tlsext_host_name(ssl, server_name.c_str()) != 1) return false;
   }
+  return true;
+}
+
+bool prepare_handshake(SSL* ssl, const std::string& server_name, bool http2) {
+  if (!prepare_name(ssl, server_name)) return false;
   const std::string_view offer = http2 ? offer_both : offer_http1;
   return SSL_set_alpn_protos(ssl, reinterpret_cast<const unsigned char*>(offer.data()), static_cast<unsigned>(offer.size())) == 0;
 }

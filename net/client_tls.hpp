@@ -17,7 +17,9 @@ using ClientContext = std::shared_ptr<boost::asio::ssl::context>;
 // Errors name what of `tls` is at fault; no byte of a key is shown.
 Result<ClientContext> make_client_context(const ClientTls& tls);
 
-// For one connection: the name that the certificate must carry (an IP literal: as an address), SNI, ALPN. False: no memory.
+// For one connection: the name that the certificate must carry (an IP literal: as an address), and SNI. False: no memory.
+bool prepare_name(SSL* ssl, const std::string& server_name);
+// The same, and ALPN for HTTP.
 bool prepare_handshake(SSL* ssl, const std::string& server_name, bool http2);
 
 // Why a handshake failed: what is wrong with the peer's certificate, or what OpenSSL says.
