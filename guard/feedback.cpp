@@ -3,9 +3,12 @@
 namespace portcullis::guard {
 
 Feedback::Feedback(Parts parts)
-    : parts_(std::move(parts)), ids_([this](const Planted& lost) {
-        for (std::size_t i = 0; i < lost.lease_count; ++i) parts_.leases.give_back(lost.leases[i]);
-      }) {}
+    : parts_(std::move(parts)),
+      ids_(
+          [this](const Planted& lost) {
+            for (std::size_t i = 0; i < lost.lease_count; ++i) parts_.leases.give_back(lost.leases[i]);
+          },
+          planted_slots_default, longest_request) {}
 
 bool Feedback::is_alive(Clock::time_point now) const {
   const Clock::time_point last{Clock::duration{last_line_.load(std::memory_order_relaxed)}};

@@ -31,6 +31,9 @@ inline constexpr std::string_view id_header = "x-guard-id";
 // Without a line for that long nobody says when a request ends, and places are not counted.
 inline constexpr std::chrono::seconds feedback_alive_for{30};
 
+// A websocket is closed by Odoo after an hour.
+inline constexpr std::chrono::minutes longest_request{65};
+
 enum class LoginKind : std::uint8_t { none, form, bearer };
 
 struct Planted {
@@ -71,6 +74,7 @@ class Feedback {
 
   PlantedId plant(const Planted& planted, Clock::time_point now) { return ids_.plant(planted, now); }
   void finished(const FinishedRequest& request);
+  void expire() { ids_.expire(parts_.now()); }                                                            // once a second
   void heard() { last_line_.store(parts_.now().time_since_epoch().count(), std::memory_order_relaxed); }  // any line at all
   [[nodiscard]] bool is_alive(Clock::time_point now) const;
   [[nodiscard]] FeedbackStats stats() const;

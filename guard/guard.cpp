@@ -46,6 +46,7 @@ void Guard::swap_in(std::shared_ptr<const GuardSnapshot> snapshot) {
 }
 
 void Guard::tick() {
+  if (feedback_ != nullptr) feedback_->expire();
   const std::lock_guard lock(maker_mutex_);
   const std::shared_ptr<const Moment> current = moment();
   if (current == nullptr || current->holds_at(wall())) return;

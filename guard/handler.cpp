@@ -366,42 +366,6 @@ class GuardHandler final : public net::Handler {
 
 }  // namespace
 
-<<<<<<< HEAD
-=======
-Guard::Guard(GuardOptions options) : options_(std::move(options)), limiter_(options_.limiter_bytes_max), bans_(options_.bans) {}
-
-void Guard::follow(config::Store& store) {
-  store.on_reload([this](const config::Store::Snapshot& snapshot, const policy::DocumentErrors& errors) {
-    if (errors.empty() && snapshot != nullptr) swap_in(GuardSnapshot::compile(snapshot->documents()));
-  });
-  if (const auto current = store.current()) swap_in(GuardSnapshot::compile(current->documents()));
-}
-
-void Guard::swap_in(std::shared_ptr<const GuardSnapshot> snapshot) {
-  const std::lock_guard lock(mutex_);
-  snapshot_ = std::move(snapshot);
-  version_.fetch_add(1, std::memory_order_release);
-}
-
-std::shared_ptr<const GuardSnapshot> Guard::snapshot() const {
-  const std::lock_guard lock(mutex_);
-  return snapshot_;
-}
-
-void Guard::expose(observe::Scrape& scrape) const {
-  using observe::MetricType;
-  metrics_.expose(scrape);
-  bans_.expose(scrape, now());
-  const Limiter::Stats stats = limiter_.stats();
-  scrape.sample("portcullis_guard_limiter_keys", "Keys that the limiter holds, paid or not.", MetricType::gauge, {},
-                static_cast<double>(stats.keys));
-  scrape.sample("portcullis_guard_limiter_keys_max", "Keys that the limiter has room for.", MetricType::gauge, {},
-                static_cast<double>(stats.keys_max));
-  scrape.sample("portcullis_guard_limiter_forgotten_total", "Keys forgotten before they had paid, because their bucket was full.",
-                MetricType::counter, {}, static_cast<double>(stats.forgotten));
-}
-
->>>>>>> w/login
 net::Server::HandlerFactory make_handlers(Guard& guard, audit::Log& log) {
   return [&guard, &log](unsigned) { return make_handler(guard, log.writer()); };
 }

@@ -15,12 +15,26 @@ constexpr std::int64_t second = 1'000'000'000, start = 1'000 * second;
 
 // One guard's pure part, with a hand on the clock.
 struct World {
-  explicit World(const policy::DocumentSet& set) : snapshot(GuardSnapshot::compile(set)) {}
+  explicit World(const policy::DocumentSet& set) : moment(testing::moment_of(set)) {}
   Outcome ask(std::string_view tenant, RouteClass route_class, std::string_view client, std::vector<std::uint64_t> sessions = {},
               std::optional<std::uint64_t> api_key = {}) {
-    GuardSubject subject{*snapshot->tenant_named(tenant), route_class, address(client), {}, api_key};
+    GuardSubject subject = subject_of(tenant, route_class, client);
+    subject.api_key = api_key;
     for (const std::uint64_t session : sessions) subject.sessions.keys[subject.sessions.count++] = session;
-    return decide(*snapshot, limiter, seed, subject, now, scratch);
+    return decide(subject);
+  }
+  GuardSubject subject_of(std::string_view tenant, RouteClass route_class, std::string_view client) const {
+    return {.tenant = *moment->documents().tenant_named(tenant),
+            .route_class = route_class,
+            .client = address(client),
+            .sessions = {},
+            .api_key = {},
+            .known_session = {},
+            .logins = {},
+            .ban = {}};
+  }
+  Outcome decide(const GuardSubject& subject) {
+    return guard::decide(*moment, {.limiter = limiter, .seed = seed, .leases = leases}, subject, now, scratch);
   }
   // How many pass before one does not.
   int passes(std::string_view tenant, RouteClass route_class, std::string_view client, std::vector<std::uint64_t> sessions = {}) {
@@ -29,7 +43,8 @@ struct World {
     }
     return -1;
   }
-  std::shared_ptr<const GuardSnapshot> snapshot;
+  std::shared_ptr<const Moment> moment;
+  Leases* leases = nullptr;
   Limiter limiter{1024 * 1024};
   SipKey seed = SipKey::random();
   DecideScratch scratch;
@@ -166,6 +181,6 @@ TEST_CASE("decide: a reload keeps counting", "[guard][decide]") {
   CHECK(world.passes("globex", RouteClass::login, "198.51.100.7") == 10);
   auto reordered = testing::documents();
   reordered.tenants.insert(reordered.tenants.begin(), testing::tenant("aaa", {"aaa.example"}));
-  world.snapshot = GuardSnapshot::compile(reordered);
+  world.moment = testing::moment_of(reordered);
   CHECK(world.passes("globex", RouteClass::login, "198.51.100.7") == 0);
 }

@@ -56,7 +56,7 @@ class Door {
     REQUIRE_FALSE(records.empty());
     return records.back();
   }
-  std::string scrape() const {
+  std::string scrape() {
     observe::Metrics metrics;
     add_guard_metrics(metrics, guard);
     return metrics.expose();
