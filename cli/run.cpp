@@ -26,6 +26,7 @@ const Command* const commands[]{
     &doctor_command,
     &guard_command,
     &render_crds_command,
+    &render_middleware_command,
     &render_rbac_command,
     &render_tenant_quotas_command,
     &render_webhook_config_command,
