@@ -68,8 +68,9 @@ const Charge& longest(std::span<const Charge> charges) {
 }
 
 // All or none. A tenant that has had its part of the pool may have what the others leave: then the pool's own bucket decides.
-bool charge_all(Limiter& limiter, std::vector<Charge>& charges, bool pooled, std::int64_t now) {
-  if (limiter.charge(charges, now)) return true;
+bool settle(bool (Limiter::*act)(std::span<Charge>, std::int64_t), Limiter& limiter, std::vector<Charge>& charges, bool pooled,
+            std::int64_t now) {
+  if ((limiter.*act)(charges, now)) return true;
   if (!pooled) return false;
   for (const Charge& charge : charges) {
     if (charge.wait > 0 && static_cast<KeyKind>(charge.tag) != KeyKind::pool_part) return false;
@@ -79,10 +80,42 @@ bool charge_all(Limiter& limiter, std::vector<Charge>& charges, bool pooled, std
     if (kind == KeyKind::pool_part) charge.soft = true;
     if (kind == KeyKind::pool) charge.soft = false;
   }
-  return limiter.charge(charges, now);
+  return (limiter.*act)(charges, now);
+}
+
+Outcome passed_limit(const GuardSubject& subject, std::span<const Charge> charges, std::int64_t now) {
+  const Charge& charge = longest(charges);
+  Outcome outcome = stopped(subject, Verdict::slow, limit_reason(static_cast<KeyKind>(charge.tag)));
+  outcome.limit = passed(charge, now);
+  return outcome;
 }
 
 }  // namespace
+
+std::string_view key_kind_name(KeyKind key) {
+  switch (key) {
+    case KeyKind::address:
+      return "address";
+    case KeyKind::session:
+      return "session";
+    case KeyKind::api_key:
+      return "api-key";
+    case KeyKind::login:
+      return "login";
+    case KeyKind::tenant:
+      return "all";
+    case KeyKind::plan:
+      return "plan";
+    case KeyKind::pool_part:
+    case KeyKind::pool:
+      return "pool";
+    case KeyKind::quota:
+      return "quota";
+    case KeyKind::place:
+      return "concurrency";
+  }
+  return "";
+}
 
 Reason limit_reason(KeyKind kind) {
   switch (kind) {
@@ -121,17 +154,18 @@ Outcome decide(const Moment& moment, const DecideParts& parts, const GuardSubjec
     const std::int64_t wait = charges.take_places(*parts.leases, outcome);
     if (wait > 0) return slowed(subject, Reason::concurrency, std::min(wait, place_wait_max));
   }
-  if (charge_all(parts.limiter, scratch.charges, subject.tenant.pool != nullptr, now)) return outcome;
+  if (settle(&Limiter::charge, parts.limiter, scratch.charges, subject.tenant.pool != nullptr, now)) return outcome;
   for (std::size_t i = 0; i < outcome.lease_count; ++i) parts.leases->give_back(outcome.leases[i]);
-  const Charge& charge = longest(scratch.charges);
-  outcome = stopped(subject, Verdict::slow, limit_reason(static_cast<KeyKind>(charge.tag)));
-  outcome.limit = passed(charge, now);
-  return outcome;
+  return passed_limit(subject, scratch.charges, now);
 }
 
-void list_charges(const Moment& moment, const DecideParts& parts, const GuardSubject& subject, std::int64_t now, DecideScratch& scratch) {
+Outcome foresee(const Moment& moment, const DecideParts& parts, const GuardSubject& subject, std::int64_t now, DecideScratch& scratch) {
+  const Adjustment* const adjustment = moment.adjustment(subject.tenant);
   scratch.charges.clear();
-  Charges(moment, parts, subject, rules_of(subject), moment.adjustment(subject.tenant), now, scratch.charges).add_all();
+  Charges(moment, parts, subject, rules_of(subject), adjustment, now, scratch.charges).add_all();
+  const bool admitted = settle(&Limiter::look, parts.limiter, scratch.charges, subject.tenant.pool != nullptr, now);
+  if (Outcome outcome = judge_uncounted(adjustment, parts, subject); outcome.reason != Reason::none) return outcome;
+  return admitted ? Outcome{} : passed_limit(subject, scratch.charges, now);
 }
 
 }  // namespace portcullis::guard

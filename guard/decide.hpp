@@ -92,10 +92,12 @@ struct DecideScratch {
 // `now` in nanoseconds of the steady clock.
 Outcome decide(const Moment& moment, const DecideParts& parts, const GuardSubject& subject, std::int64_t now, DecideScratch& scratch);
 
+// "address", "session", ...: in answers and explanations.
+std::string_view key_kind_name(KeyKind key);
 // What a refusal by a limit with that key is called.
 Reason limit_reason(KeyKind key);
 
-// The charges that decide() would make, without making them: for those who ask what is left.
-void list_charges(const Moment& moment, const DecideParts& parts, const GuardSubject& subject, std::int64_t now, DecideScratch& scratch);
+// What decide() would say, and the charges that it would make, without making them. Places are not counted.
+Outcome foresee(const Moment& moment, const DecideParts& parts, const GuardSubject& subject, std::int64_t now, DecideScratch& scratch);
 
 }  // namespace portcullis::guard

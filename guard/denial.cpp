@@ -59,35 +59,10 @@ Words words_of(const Denial& denial) {
   }
 }
 
-constexpr std::string_view key_name(KeyKind key) {
-  switch (key) {
-    case KeyKind::address:
-      return "address";
-    case KeyKind::session:
-      return "session";
-    case KeyKind::api_key:
-      return "api-key";
-    case KeyKind::login:
-      return "login";
-    case KeyKind::tenant:
-      return "all";
-    case KeyKind::plan:
-      return "plan";
-    case KeyKind::pool_part:
-    case KeyKind::pool:
-      return "pool";
-    case KeyKind::quota:
-      return "quota";
-    case KeyKind::place:
-      return "concurrency";
-  }
-  return "";
-}
-
 // `login-address`; `plan` and `pool` for what all classes share.
 std::string policy_name(const Denial& denial) {
   const KeyKind key = denial.limit.key;
-  const std::string name(key_name(denial.reason == Reason::concurrency ? KeyKind::place : key));
+  const std::string name(key_kind_name(denial.reason == Reason::concurrency ? KeyKind::place : key));
   if (key == KeyKind::plan || key == KeyKind::pool || key == KeyKind::pool_part || denial.class_name.empty()) return name;
   return std::string(denial.class_name).append("-").append(name);
 }

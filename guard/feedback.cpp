@@ -12,7 +12,7 @@ Feedback::Feedback(Parts parts)
 
 bool Feedback::is_alive(Clock::time_point now) const {
   const Clock::time_point last{Clock::duration{last_line_.load(std::memory_order_relaxed)}};
-  return last != Clock::time_point::min() && now - last < feedback_alive_for;
+  return last != Clock::time_point{} && now - last < feedback_alive_for;
 }
 
 FeedbackStats Feedback::stats() const {

@@ -74,8 +74,8 @@ class Feedback {
 
   PlantedId plant(const Planted& planted, Clock::time_point now) { return ids_.plant(planted, now); }
   void finished(const FinishedRequest& request);
-  void expire() { ids_.expire(parts_.now()); }                                                            // once a second
-  void heard() { last_line_.store(parts_.now().time_since_epoch().count(), std::memory_order_relaxed); }  // any line at all
+  void expire() { ids_.expire(parts_.now()); }  // once a second
+  void heard(Clock::time_point last_line) { last_line_.store(last_line.time_since_epoch().count(), std::memory_order_relaxed); }
   [[nodiscard]] bool is_alive(Clock::time_point now) const;
   [[nodiscard]] FeedbackStats stats() const;
 
@@ -84,7 +84,7 @@ class Feedback {
 
   Parts parts_;
   PlantedIds<Planted> ids_;
-  std::atomic<Clock::rep> last_line_{Clock::time_point::min().time_since_epoch().count()};
+  std::atomic<Clock::rep> last_line_{0};  // of any kind; 0: none yet
   std::atomic<std::uint64_t> succeeded_{0}, failed_{0}, unmatched_{0};
 };
 

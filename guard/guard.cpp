@@ -87,6 +87,34 @@ DecideParts Guard::parts(Clock::time_point now) {
   return parts;
 }
 
+GuardSubject Guard::subject_of(const Identity& identity, std::span<const std::uint64_t> logins, std::uint32_t attempts,
+                               Clock::time_point now) {
+  GuardSubject subject{.tenant = *identity.tenant,
+                       .route_class = *identity.route_class,
+                       .client = *identity.client,
+                       .sessions = identity.sessions,
+                       .api_key = identity.api_key,
+                       .own = identity.own,
+                       .known_session = {},
+                       .logins = logins,
+                       .attempts = attempts,
+                       .credentials = identity.credentials,
+                       .cost_factor = identity.cost_factor,
+                       .ban = {}};
+  if (feedback_ != nullptr) {
+    const std::int64_t then = nanoseconds(now);
+    // Of two sessions nobody can say which one Odoo follows.
+    if (identity.sessions.count == 1 && sessions_.is_known(subject.tenant.id, identity.sessions.keys[0], then)) {
+      subject.known_session = identity.sessions.keys[0];
+    } else {
+      subject.standing = sessions_.factor_at(subject.tenant.id, subject.client, then);
+    }
+  }
+  if (const auto ban = bans_.find(subject.tenant.id, subject.client, logins, now))
+    subject.ban = {.wait = std::chrono::nanoseconds(ban->ends - now).count(), .known_sessions_too = !ban->spares_sessions()};
+  return subject;
+}
+
 void Guard::expose(observe::Scrape& scrape) {
   using observe::MetricType;
   metrics_.expose(scrape);

@@ -17,6 +17,7 @@
 #include "guard/bans.hpp"
 #include "guard/decide.hpp"
 #include "guard/feedback.hpp"
+#include "guard/identify.hpp"
 #include "guard/known_sessions.hpp"
 #include "guard/leases.hpp"
 #include "guard/limiter.hpp"
@@ -63,6 +64,10 @@ class Guard {
   [[nodiscard]] Clock::time_point now() const { return options_.now ? options_.now() : Clock::now(); }
   // What decide() works on, as things stand at `now`.
   [[nodiscard]] DecideParts parts(Clock::time_point now);
+  // Who asks, with what is known of him here. `logins`: keyed hashes, in a request with so many attempts at a login; they and
+  // `identity` outlive what is returned.
+  [[nodiscard]] GuardSubject subject_of(const Identity& identity, std::span<const std::uint64_t> logins, std::uint32_t attempts,
+                                        Clock::time_point now);
   void expose(observe::Scrape& scrape);
 
  private:

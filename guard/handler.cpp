@@ -142,7 +142,8 @@ class GuardHandler final : public net::Handler {
     if (unknown != Reason::none) return refuse_unknown(request, door, identity, unknown, response);
     if (door.login && !read_logins(request, identity)) return refuse_unknown(request, door, identity, Reason::foreign_database, response);
     const Clock::time_point now = guard_.now();
-    const GuardSubject subject = subject_of(door, identity, now);
+    const GuardSubject subject =
+        door.login ? guard_.subject_of(identity, logins_, attempts_, now) : guard_.subject_of(identity, {}, 1, now);
     const DecideParts parts = guard_.parts(now);
     const Outcome outcome = decide(*moment_, parts, subject, nanoseconds(now), decide_);
     Asked& asked = here_;
@@ -185,36 +186,6 @@ class GuardHandler final : public net::Handler {
       if (std::find(logins_.begin(), logins_.end(), login) == logins_.end()) logins_.push_back(login);
     }
     return true;
-  }
-
-  GuardSubject subject_of(const Door& door, const Identity& identity, Clock::time_point now) {
-    GuardSubject subject{.tenant = *identity.tenant,
-                         .route_class = *identity.route_class,
-                         .client = *identity.client,
-                         .sessions = identity.sessions,
-                         .api_key = identity.api_key,
-                         .own = identity.own,
-                         .known_session = {},
-                         .logins = {},
-                         .credentials = identity.credentials,
-                         .cost_factor = identity.cost_factor,
-                         .ban = {}};
-    if (door.login) {
-      subject.logins = logins_;
-      subject.attempts = attempts_;
-    }
-    if (guard_.feedback() != nullptr) {
-      const std::int64_t then = nanoseconds(now);
-      // Of two sessions nobody can say which one Odoo follows.
-      if (identity.sessions.count == 1 && guard_.sessions().is_known(subject.tenant.id, identity.sessions.keys[0], then)) {
-        subject.known_session = identity.sessions.keys[0];
-      } else {
-        subject.standing = guard_.sessions().factor_at(subject.tenant.id, subject.client, then);
-      }
-    }
-    if (const auto ban = guard_.bans().find(subject.tenant.id, subject.client, subject.logins, now))
-      subject.ban = {.wait = std::chrono::nanoseconds(ban->ends - now).count(), .known_sessions_too = !ban->spares_sessions()};
-    return subject;
   }
 
   void describe(const net::Request& request, const Door& door, const Identity& identity, Asked& asked) {
