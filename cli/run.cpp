@@ -24,6 +24,7 @@ const Command* const commands[]{
     &check_command,
     &config_validate_command,
     &doctor_command,
+    &explain_request_command,
     &guard_command,
     &render_crds_command,
     &render_middleware_command,

@@ -80,7 +80,8 @@ std::string row(const RouteClassInfo& info) {
   }
   const std::string off = info.off == OffUnlessOpened::never ? "" : info.off == OffUnlessOpened::always ? "off" : "off in tier 1";
   return "| `" + std::string(route_class_name(info.id)) + "` | " + std::to_string(info.strictness) + " | " + limits + " | " +
-         (info.cost > 0 ? number(info.cost) : "–") + " | " + (off.empty() ? "" : off + " ") + "| " + shape + " | " + store_loss(info.on_store_loss) + " |";
+         (info.cost > 0 ? number(info.cost) : "–") + " | " + (off.empty() ? "" : off + " ") + "| " + shape + " | " +
+         store_loss(info.on_store_loss) + " |";
 }
 
 }  // namespace
