@@ -132,7 +132,7 @@ struct SharedStore::Impl {
   RedisRefusals refusals;
   RedisLeases leases;
   RedisNotes notes;
-  std::atomic<bool> is_up{false};
+  std::atomic<bool> is_up{false}, is_ending{false};
   std::atomic<std::int64_t> away_since{steady(Clock::now())};
   std::atomic<unsigned> replicas{1};
   std::atomic<std::size_t> waiting{0};  // calls, queued or on their way
@@ -347,6 +347,7 @@ struct SharedStore::Impl {
     stream.reset();
     why_closed.reset();
     for (RedisCall& call : session.end()) unanswered(call);
+    if (is_ending.load(std::memory_order_relaxed)) return;  // it is we who have gone
     observe::log_limited(observe::Level::warn, "redis_away",
                          {{"peer", printable(peer)}, {"reason", store_fault_name(fault.fault)}, {"error", fault.what}}, 1);
   }
@@ -444,6 +445,7 @@ Result<std::unique_ptr<SharedStore>> SharedStore::open(StoreOptions options) {
 }
 
 SharedStore::~SharedStore() {
+  impl_->is_ending.store(true, std::memory_order_relaxed);
   impl_->background.reset();
   for (RedisCall& call : impl_->session.end()) impl_->unanswered(call);
   for (RedisCall& call : impl_->incoming) impl_->unanswered(call);
