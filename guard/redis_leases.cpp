@@ -34,7 +34,7 @@ void RedisLeases::end_lease(Entry& entry, std::int64_t now) {
 }
 
 RedisLeases::Entry* RedisLeases::find_or_make(std::uint64_t tenant, const RedisLimit& limit, std::int64_t now) {
-  const std::uint64_t id = key_id(tenant, limit.fingerprint) | 1U;
+  const std::uint64_t id = key_id(tenant, limit);
   Entry* place = find(id);
   if (place == nullptr) {
     Entry* const bucket = bucket_of(id);
@@ -124,7 +124,7 @@ SharedVerdict RedisLeases::take(std::uint64_t tenant, std::span<const SharedChar
 
 void RedisLeases::granted(const RedisOrder& order, std::int64_t taken, std::int64_t now) {
   const std::lock_guard lock(mutex_);
-  Entry* const entry = find(key_id(order.tenant, order.limit.fingerprint) | 1U);
+  Entry* const entry = find(key_id(order.tenant, order.limit));
   if (entry == nullptr || !entry->ordered) return;
   entry->ordered = false;
   entry->balance += std::min(taken, order.limit.step);
@@ -136,7 +136,7 @@ void RedisLeases::granted(const RedisOrder& order, std::int64_t taken, std::int6
 
 void RedisLeases::failed(const RedisOrder& order) {
   const std::lock_guard lock(mutex_);
-  Entry* const entry = find(key_id(order.tenant, order.limit.fingerprint) | 1U);
+  Entry* const entry = find(key_id(order.tenant, order.limit));
   if (entry != nullptr) entry->ordered = false;
 }
 

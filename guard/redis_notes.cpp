@@ -19,7 +19,7 @@ void RedisNotes::put_back(const RedisOrder& order, std::int64_t now) {
 }
 
 bool RedisNotes::add(std::uint64_t tenant, const RedisLimit& limit, std::int64_t now) {
-  const std::uint64_t id = key_id(tenant, limit.fingerprint) ^ (limit.window_ms > 0 ? 1U : 0U);
+  const std::uint64_t id = key_id(tenant, limit);
   if (notes_.size() >= keys_max_ && !notes_.contains(id)) return false;
   Note& note = notes_[id];
   note.tenant = tenant;

@@ -7,7 +7,7 @@ namespace portcullis::guard {
 RedisRefusals::RedisRefusals(std::size_t keys_max) : entries_(std::max<std::size_t>(keys_max / ways, 1) * ways) {}
 
 void RedisRefusals::remember(std::uint64_t tenant, const RedisLimit& limit, std::int64_t until) {
-  const std::uint64_t id = key_id(tenant, limit.fingerprint);
+  const std::uint64_t id = key_id(tenant, limit);
   const std::lock_guard lock(mutex_);
   Entry* const bucket = bucket_of(id);
   Entry* place = bucket;
@@ -22,7 +22,7 @@ void RedisRefusals::remember(std::uint64_t tenant, const RedisLimit& limit, std:
 }
 
 std::int64_t RedisRefusals::wait(std::uint64_t tenant, const RedisLimit& limit, std::int64_t now) {
-  const std::uint64_t id = key_id(tenant, limit.fingerprint);
+  const std::uint64_t id = key_id(tenant, limit);
   const std::lock_guard lock(mutex_);
   const Entry* const bucket = bucket_of(id);
   for (const Entry* entry = bucket; entry != bucket + ways; ++entry) {

@@ -1,5 +1,6 @@
-// Keys that Redis has refused until some moment: until then they are refused here, which takes a flood off Redis. Bounded;
-// under more keys than it holds it forgets those that are over first, and then Redis is asked again, which is all it costs.
+// Keys that Redis has refused until some moment: until then they are refused here, which takes a flood off Redis, also where
+// Redis has forgotten it meanwhile. Bounded; under more keys than it holds it forgets those that are over first, and then
+// Redis is asked again, which is all it costs.
 #pragma once
 
 #include <cstddef>

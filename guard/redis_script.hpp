@@ -40,9 +40,10 @@ struct RedisLimit {
 };
 RedisLimit redis_limit(const SharedCharge& charge);
 
-// What names a key of a tenant in the tables of this process.
-constexpr std::uint64_t key_id(std::uint64_t tenant, std::uint64_t fingerprint) {
-  return fingerprint ^ (tenant * 0x9e3779b97f4a7c15ULL);  // both are keyed hashes already
+// What names a key of a tenant in the tables of this process; never 0. What goes in are keyed hashes already.
+constexpr std::uint64_t key_id(std::uint64_t tenant, const RedisLimit& limit) {
+  const std::uint64_t id = limit.fingerprint ^ (tenant * 0x9e3779b97f4a7c15ULL) ^ (limit.window_ms > 0 ? 0xd6e8feb86659fd93ULL : 0);
+  return id != 0 ? id : 1;
 }
 
 std::string redis_key(std::string_view prefix, std::uint64_t tenant, const RedisLimit& limit);

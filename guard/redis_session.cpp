@@ -161,8 +161,6 @@ std::optional<RedisSession::Fault> RedisSession::judge_error(RedisCall& call, co
   const std::string_view code = reply.error_code();
   const bool script = call.kind == RedisCall::Kind::limits || call.kind == RedisCall::Kind::replicas;
   if (script && code == "NOSCRIPT" && !call.repeated) {
-    // Who was told already needs no second charge.
-    if (call.kind == RedisCall::Kind::limits && call.source == RedisCall::Source::asked && !call.asker.verdict) return std::nullopt;
     if (!loading_) load();
     call.repeated = true;
     send(std::move(call));

@@ -132,7 +132,7 @@ struct SharedStore::Impl {
   RedisRefusals refusals;
   RedisLeases leases;
   RedisNotes notes;
-  std::atomic<bool> is_up{false};
+  std::atomic<bool> is_up{false}, is_ending{false};
   std::atomic<std::int64_t> away_since{steady(Clock::now())};
   std::atomic<unsigned> replicas{1};
   std::atomic<std::size_t> waiting{0};  // calls, queued or on their way
@@ -307,7 +307,7 @@ struct SharedStore::Impl {
     std::vector<char> room(read_bytes);
     for (;;) {
       const auto got = co_await stream->read_some(room);
-      if (why_closed) co_return *std::move(why_closed);
+      if (why_closed) co_return *why_closed;
       if (!got) co_return RedisSession::Fault{StoreFault::connection, got.error().what};
       const auto now = Clock::now();
       auto fault = session.feed({room.data(), *got}, now, answers);
@@ -332,17 +332,22 @@ struct SharedStore::Impl {
     observe::log(observe::Level::info, "redis_up", {{"peer", printable(peer)}, {"replicas", replicas.load(std::memory_order_relaxed)}});
   }
 
-  void go_away(const RedisSession::Fault& fault) {
+  void stop_asking(StoreFault fault) {
+    faults[static_cast<std::size_t>(fault)].add();
+    if (!is_up.load(std::memory_order_relaxed)) return;
     const auto now = Clock::now();
-    if (is_up.exchange(false, std::memory_order_release)) {
-      away_since.store(steady(now), std::memory_order_relaxed);
-      if (now - up_at >= proven_time) redial_delay = redial_delay_first;
-    }
+    if (now - up_at >= proven_time) redial_delay = redial_delay_first;
+    away_since.store(steady(now), std::memory_order_relaxed);
+    is_up.store(false, std::memory_order_release);
+  }
+
+  void go_away(const RedisSession::Fault& fault) {
+    if (!why_closed) stop_asking(fault.fault);  // else hang_up() has
     if (stream) stream->close();
     stream.reset();
     why_closed.reset();
     for (RedisCall& call : session.end()) unanswered(call);
-    faults[static_cast<std::size_t>(fault.fault)].add();
+    if (is_ending.load(std::memory_order_relaxed)) return;  // it is we who have gone
     observe::log_limited(observe::Level::warn, "redis_away",
                          {{"peer", printable(peer)}, {"reason", store_fault_name(fault.fault)}, {"error", fault.what}}, 1);
   }
@@ -350,6 +355,7 @@ struct SharedStore::Impl {
   // Ends the connection from outside talk(), which finds its stream closed.
   void hang_up(RedisSession::Fault why) {
     if (!stream || why_closed) return;
+    stop_asking(why.fault);
     why_closed = std::move(why);
     stream->close();
   }
@@ -439,6 +445,7 @@ Result<std::unique_ptr<SharedStore>> SharedStore::open(StoreOptions options) {
 }
 
 SharedStore::~SharedStore() {
+  impl_->is_ending.store(true, std::memory_order_relaxed);
   impl_->background.reset();
   for (RedisCall& call : impl_->session.end()) impl_->unanswered(call);
   for (RedisCall& call : impl_->incoming) impl_->unanswered(call);
