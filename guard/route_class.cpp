@@ -161,6 +161,8 @@ constexpr std::array routes{
     Route{"/payment/status", below, RouteClass::pay_client},
     Route{"/payment/confirmation", below, RouteClass::pay_client},
     Route{"/payment", hook, RouteClass::pay_hook},
+    Route{"/odoo", below, RouteClass::other},  // the web client's pages, `/odoo/static/1` too
+    Route{"/scoped_app", below, RouteClass::other},
     Route{"/web/health", exact, RouteClass::health},
     Route{"/websocket/health", exact, RouteClass::health},
     Route{"/web/tests", below, RouteClass::dev},
