@@ -220,7 +220,7 @@ class GuardHandler final : public net::Handler {
     if (planted.login_kind != LoginKind::form) return;
     for (const Charge& charge : decide_.charges) {
       const auto kind = static_cast<KeyKind>(charge.tag);
-      const bool of_logins = kind == KeyKind::address || kind == KeyKind::session || kind == KeyKind::login;
+      const bool of_logins = kind == KeyKind::address || kind == KeyKind::session || kind == KeyKind::login || kind == KeyKind::tenant;
       if (of_logins && planted.refund_count < planted.refunds.size())
         planted.refunds[planted.refund_count++] = {charge.fingerprint, charge.limit, charge.cost};
     }

@@ -263,9 +263,9 @@ struct Shared {
   }
 
   std::uint32_t zone_of(const std::string& zone) {
-    const auto known = std::find(zones.begin(), zones.end(), zone);
-    if (known == zones.end()) zones.push_back(zone);
-    return static_cast<std::uint32_t>(known == zones.end() ? zones.size() - 1 : static_cast<std::size_t>(known - zones.begin()));
+    const auto index = static_cast<std::size_t>(std::find(zones.begin(), zones.end(), zone) - zones.begin());
+    if (index == zones.size()) zones.push_back(zone);
+    return static_cast<std::uint32_t>(index);
   }
 
   GuardTenant compile(std::string_view name, int tier, const policy::TenantGuard* guard) {

@@ -12,6 +12,13 @@ using namespace std::chrono_literals;
 
 namespace {
 
+FinishedRequest finished(std::string_view id, int status) {
+  FinishedRequest request;
+  request.id = id;
+  request.downstream_status = request.origin_status = status;
+  return request;
+}
+
 // One loop's handler, its access log, and a hand on the clock.
 class Office {
  public:
@@ -26,7 +33,7 @@ class Office {
     handler->answer(forwarded.received(now).request(), response);
     if (response.status != 200) return response.status;
     const std::string id = header(response, id_header);
-    if (!id.empty()) guard.feedback()->finished({.id = id, .downstream_status = answer, .origin_status = answer});
+    if (!id.empty()) guard.feedback()->finished(finished(id, answer));
     return 200;
   }
   static Forwarded from(std::string client, std::string uri, std::string method, std::string session) {
@@ -127,12 +134,12 @@ TEST_CASE("feedback: places come back with the log, and are counted only while i
   CHECK(first.starts_with("pg-"));
   CHECK(begin(3).empty());
   CHECK(world.response.status == 429);
-  world.guard.feedback()->finished({.id = first, .downstream_status = 200});
+  world.guard.feedback()->finished(finished(first, 200));
   CHECK_FALSE(begin(3).empty());
   CHECK(begin(4).empty());
-  world.guard.feedback()->finished({.id = first, .downstream_status = 200});  // once only
+  world.guard.feedback()->finished(finished(first, 200));  // once only
   CHECK(begin(4).empty());
-  world.guard.feedback()->finished({.id = "pg-00000000000000000000000000000000", .downstream_status = 200});  // nobody's
+  world.guard.feedback()->finished(finished("pg-00000000000000000000000000000000", 200));  // nobody's
   CHECK(begin(4).empty());
   world.now += 31s;  // the log has fallen silent: nobody would give them back
   begin(4);
