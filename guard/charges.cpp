@@ -153,6 +153,7 @@ void Charges::add_pool(double cost) {
           pool.part_of(subject_.tenant.pool_member, replicas, now_), cost);
   add_one(KeyKind::pool, Count::pool, {.identity = {pool.id(), 0}}, pool.whole(replicas), cost);
   charges_.back().soft = true;
+  charges_.back().debt_max = charges_.back().limit.tolerance;  // what parts took beyond it is not given away as spare
 }
 
 std::int64_t Charges::take_places(Leases& leases, Outcome& outcome) const {
