@@ -29,11 +29,11 @@ void Feedback::finished(const FinishedRequest& request) {
   for (std::size_t i = 0; i < planted->lease_count; ++i) parts_.leases.give_back(planted->leases[i]);
   if (planted->session && request.downstream_status == 200)
     parts_.sessions.learn(planted->tenant, *planted->session, planted->client, std::chrono::nanoseconds(now.time_since_epoch()).count());
-  if (planted->login_kind != LoginKind::none) judge_login(*planted, request.downstream_status);
+  if (planted->sign != OutcomeSign::none) judge_login(*planted, request.downstream_status);
 }
 
 void Feedback::judge_login(const Planted& planted, int status) {
-  const bool form = planted.login_kind == LoginKind::form;
+  const bool form = planted.sign == OutcomeSign::form;
   const bool succeeded = form ? status == 303 || status == 302 : status >= 200 && status < 300;
   const bool failed = form ? status == 200 : status == 401 || status == 403;
   if (!succeeded && !failed) return;  // an error of Odoo's own says nothing about the credentials

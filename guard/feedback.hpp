@@ -34,12 +34,13 @@ inline constexpr std::chrono::seconds feedback_alive_for{30};
 // A websocket is closed by Odoo after an hour.
 inline constexpr std::chrono::minutes longest_request{65};
 
-enum class LoginKind : std::uint8_t { none, form, bearer };
+// How the status of an answer tells whether a login succeeded.
+enum class OutcomeSign : std::uint8_t { none, form, bearer };
 
 struct Planted {
   std::uint64_t tenant = 0;
   Address client{};
-  LoginKind login_kind = LoginKind::none;
+  OutcomeSign sign = OutcomeSign::none;
   std::optional<std::uint64_t> login{};    // keyed hash
   std::optional<std::uint64_t> session{};  // to be known, if the answer is what only somebody logged in gets
   struct Refund {
@@ -52,7 +53,7 @@ struct Planted {
   std::array<Lease, request_leases_max> leases{};
   std::size_t lease_count = 0;
 
-  [[nodiscard]] bool is_needed() const { return login_kind != LoginKind::none || session || lease_count > 0; }
+  [[nodiscard]] bool is_needed() const { return sign != OutcomeSign::none || session || lease_count > 0; }
 };
 
 struct FeedbackStats {

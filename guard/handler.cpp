@@ -1,5 +1,6 @@
 #include "guard/handler.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <unordered_map>
@@ -19,7 +20,7 @@ namespace {
 
 constexpr std::string_view alive_path = "/healthz", ready_path = "/readyz";
 constexpr std::size_t logged_method_bytes_max = 32;
-
+constexpr std::size_t attempts_max = 10'000;  // so that a cost stays a number
 // Small and fast, for jitter only (Marsaglia, "Xorshift RNGs", 2003).
 class Jitter {
  public:
@@ -177,8 +178,13 @@ class GuardHandler final : public net::Handler {
   bool read_logins(const net::Request& request, const Identity& identity) {
     logins_.clear();
     attempts_ = 1;
-    const LoginBody body = read_login_body(identity.path.decoded, identify_.headers.content_type, request.body);
-    attempts_ = std::max<std::uint32_t>(1, static_cast<std::uint32_t>(std::min<std::size_t>(body.count, attempts_max)));
+    const LoginBody body = read_login_body({.path = identity.path.decoded,
+                                            .query = identity.path.query,
+                                            .content_type = identify_.headers.content_type,
+                                            .body = request.body});
+    // One that cannot be read may hold as many as one that can be.
+    const std::size_t count = body.kind == LoginBody::Kind::unreadable ? std::max(body.count, login_attempts_max) : body.count;
+    attempts_ = static_cast<std::uint32_t>(std::clamp<std::size_t>(count, 1, attempts_max));
     for (const LoginAttempt& attempt : body.attempts) {
       if (!attempt.database.empty() && !moment_->documents().may_name_database(*identity.tenant, attempt.database)) return false;
       if (attempt.login.empty()) continue;
@@ -213,11 +219,11 @@ class GuardHandler final : public net::Handler {
     planted.client = subject.client;
     planted.leases = asked.outcome.leases;
     planted.lease_count = asked.outcome.lease_count;
-    if (subject.route_class == RouteClass::login && is_login_form(identity.path.decoded)) planted.login_kind = LoginKind::form;
-    if (subject.route_class == RouteClass::rpc_json2 && subject.api_key) planted.login_kind = LoginKind::bearer;
+    if (subject.route_class == RouteClass::login && is_login_form(identity.path.decoded)) planted.sign = OutcomeSign::form;
+    if (subject.route_class == RouteClass::rpc_json2 && subject.api_key) planted.sign = OutcomeSign::bearer;
     if (!subject.logins.empty()) planted.login = subject.logins.front();
     if (identity.proves_login && identity.sessions.count == 1) planted.session = identity.sessions.keys[0];
-    if (planted.login_kind != LoginKind::form) return;
+    if (planted.sign != OutcomeSign::form) return;
     for (const Charge& charge : decide_.charges) {
       const auto kind = static_cast<KeyKind>(charge.tag);
       const bool of_logins = kind == KeyKind::address || kind == KeyKind::session || kind == KeyKind::login || kind == KeyKind::tenant;
