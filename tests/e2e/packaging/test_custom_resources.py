@@ -28,7 +28,7 @@ def served(cluster):
     crds = subprocess.run([str(tools.PROGRAM), "render", "crds"], capture_output=True, text=True, check=True).stdout
     done = kubectl(cluster, "apply", "--server-side", "-f", "-", text=crds)
     assert done.returncode == 0, done.stderr
-    for plural in ("platforms", "tenants", "policies", "policyexceptions", "guardpolicies", "tenantquotas"):
+    for plural in ("platforms", "tenants", "policies", "policyexceptions", "guardpolicies", "calendars", "tenantquotas"):
         wait.until(lambda: kubectl(cluster, "get", f"{plural}.portcullis.dev").returncode == 0, 30, f"{plural} served")
     return cluster
 
