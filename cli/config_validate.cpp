@@ -1,5 +1,5 @@
 // portcullis config validate: are these documents whole and free of contradictions? All errors at once, exit 2; else one
-// line that says what was found, and which exceptions have expired or end soon.
+// line that says what was found, and which exceptions and overrides have expired or end soon.
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <memory>
@@ -19,16 +19,19 @@ std::string counted(std::size_t number, std::string_view one, std::string_view m
   return std::to_string(number) + " " + std::string(number == 1 ? one : many);
 }
 
-void print_exceptions(const policy::DocumentSet& documents, Instant now, std::ostream& out) {
-  for (const policy::PolicyException& exception : documents.exceptions) {
-    if (exception.expires_at <= now) {
-      out << "expired: exception " << exception.name << " since " << instant_text(exception.expires_at) << " (" << exception.place.text()
-          << ")\n";
-    } else if (exception.expires_at - now <= soon) {
-      out << "ends soon: exception " << exception.name << " at " << instant_text(exception.expires_at) << " (" << exception.place.text()
-          << ")\n";
-    }
-  }
+void print_end(const std::string& what, Instant expires_at, const policy::Place& place, Instant now, std::ostream& out) {
+  if (expires_at <= now)
+    out << "expired: " << what << " since " << instant_text(expires_at) << " (" << place.text() << ")\n";
+  else if (expires_at - now <= soon)
+    out << "ends soon: " << what << " at " << instant_text(expires_at) << " (" << place.text() << ")\n";
+}
+
+void print_ends(const policy::DocumentSet& documents, Instant now, std::ostream& out) {
+  for (const policy::PolicyException& exception : documents.exceptions)
+    print_end("exception " + exception.name, exception.expires_at, exception.place, now, out);
+  if (!documents.guard_policy) return;
+  for (const policy::ProfileOverride& override_ : documents.guard_policy->overrides)
+    print_end("override of profile " + override_.profile, override_.expires_at, override_.place, now, out);
 }
 
 ExitCode validate(const std::string& directory, Streams& streams) {
@@ -46,9 +49,10 @@ ExitCode validate(const std::string& directory, Streams& streams) {
   streams.out << "valid: platform " << documents.platform.name << ", " << counted(documents.tenants.size(), "tenant", "tenants") << ", "
               << counted(documents.policies.size(), "policy", "policies") << " of " << counted(rules, "rule", "rules") << ", "
               << counted(documents.exceptions.size(), "exception", "exceptions") << ", "
+              << counted(documents.calendars.size(), "calendar", "calendars") << ", "
               << (documents.guard_policy ? "guard policy " + documents.guard_policy->name : std::string("no guard policy")) << "; "
               << snapshot->hash() << '\n';
-  print_exceptions(documents, std::chrono::floor<std::chrono::seconds>(WallClock::now()), streams.out);
+  print_ends(documents, std::chrono::floor<std::chrono::seconds>(WallClock::now()), streams.out);
   return ExitCode::fine;
 }
 

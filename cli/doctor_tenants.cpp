@@ -18,7 +18,7 @@ namespace {
 using Json = nlohmann::json;
 using Verdict = Check::Verdict;
 
-constexpr std::string_view plurals[] = {"platforms", "tenants", "policies", "policyexceptions", "guardpolicies"};
+constexpr std::string_view plurals[] = {"platforms", "tenants", "policies", "policyexceptions", "guardpolicies", "calendars"};
 constexpr std::string_view group_path = "/apis/portcullis.dev/v1/";
 constexpr std::size_t shown_max = 5;  // names in one check; the rest is counted
 constexpr std::size_t tried_max = 10;

@@ -24,8 +24,9 @@ constexpr std::string_view group = "portcullis.dev", version = "v1";
 struct Kind {
   std::string_view plural, kind;
 };
-constexpr std::array kinds{Kind{"platforms", "Platform"}, Kind{"tenants", "Tenant"}, Kind{"policies", "Policy"},
-                           Kind{"policyexceptions", "PolicyException"}, Kind{"guardpolicies", "GuardPolicy"}};
+constexpr std::array kinds{Kind{"platforms", "Platform"},        Kind{"tenants", "Tenant"},
+                           Kind{"policies", "Policy"},           Kind{"policyexceptions", "PolicyException"},
+                           Kind{"guardpolicies", "GuardPolicy"}, Kind{"calendars", "Calendar"}};
 constexpr std::chrono::seconds write_time_max{10}, report_time{1}, missing_pause{10};
 
 // A name as JSON needs no escapes: the API server lets only DNS names through.

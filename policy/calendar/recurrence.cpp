@@ -7,7 +7,6 @@ namespace portcullis::policy {
 namespace {
 
 using std::chrono::days;
-using std::chrono::month;
 using std::chrono::sys_days;
 using std::chrono::year;
 using std::chrono::year_month;

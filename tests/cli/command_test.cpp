@@ -124,7 +124,8 @@ TEST_CASE("config validate", "[cli][command]") {
     const Answer answer = run_program({"config", "validate", "--config", where});
     CHECK(answer.code == 0);
     CHECK(answer.err.empty());
-    CHECK(answer.out.starts_with("valid: platform hoster, 1 tenant, 3 policies of 4 rules, 0 exceptions, no guard policy; sha256:"));
+    CHECK(answer.out.starts_with(
+        "valid: platform hoster, 1 tenant, 3 policies of 4 rules, 0 exceptions, 0 calendars, no guard policy; sha256:"));
     CHECK(answer.out.size() == answer.out.find("sha256:") + 7 + 64 + 1);
   }
   SECTION("expired exceptions are listed") {

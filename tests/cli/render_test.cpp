@@ -22,7 +22,7 @@ TEST_CASE("render crds prints every kind, and needs no documents", "[cli][render
   const Answer answer = run_program({"render", "crds"});
   CHECK(answer.code == 0);
   CHECK(answer.err.empty());
-  for (const char* plural : {"platforms", "tenants", "policies", "policyexceptions", "guardpolicies", "tenantquotas"})
+  for (const char* plural : {"platforms", "tenants", "policies", "policyexceptions", "guardpolicies", "calendars", "tenantquotas"})
     CHECK(answer.out.find("name: " + std::string(plural) + ".portcullis.dev") != std::string::npos);
   CHECK(run_program({"render", "crds", "--config", "nowhere"}).out == answer.out);
 }

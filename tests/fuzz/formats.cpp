@@ -17,6 +17,8 @@ PORTCULLIS_FUZZ_TARGET(input) {
   if (const auto instant = policy::parse_instant(input)) {
     must(instant->time_since_epoch().count() >= 0, "an instant is in or after 1970");
   }
+  if (const auto date = policy::parse_date(input)) must(date->time_since_epoch().count() >= 0, "a date is in or after 1970");
+  if (const auto time = policy::parse_local_time(input)) must(time->hour * 60 + time->minute <= 24 * 60, "a local time is of a day");
   if (const auto rate = policy::parse_rate(input)) must(rate->count > 0 && rate->per.count() > 0, "a rate is above nothing");
   if (const auto network = policy::parse_network(input)) must(network->prefix <= 128, "a prefix fits its address");
   if (policy::is_dns_label(input)) must(policy::is_dns_subdomain(input), "a label is a subdomain");

@@ -71,7 +71,7 @@ struct World {
 
 TEST_CASE("a set is handed on when all kinds are there, and again when a document changed", "[kube]") {
   World w;
-  for (const char* each : {"platforms", "tenants", "policies", "policyexceptions"}) w.api.serve(path(each));
+  for (const char* each : {"platforms", "tenants", "policies", "policyexceptions", "calendars"}) w.api.serve(path(each));
   w.api.put(path("platforms"), document("hoster", {{"environments", {"production"}}}));
   w.api.put(path("tenants"), document("acme", {{"tier", 1}}));
   w.watch.start();
@@ -82,7 +82,7 @@ TEST_CASE("a set is handed on when all kinds are there, and again when a documen
 
 TEST_CASE("documents come, change, go, and are told what became of them", "[kube]") {
   World w;
-  for (const char* each : {"platforms", "tenants", "policies", "policyexceptions", "guardpolicies"}) w.api.serve(path(each));
+  for (const char* each : {"platforms", "tenants", "policies", "policyexceptions", "guardpolicies", "calendars"}) w.api.serve(path(each));
   w.api.put(path("platforms"), document("hoster", {{"environments", {"production"}}}));
   w.api.put(path("tenants"), document("acme", {{"tier", 1}}));
   w.watch.start();
@@ -132,7 +132,7 @@ TEST_CASE("the watches of documents are seen in a scrape, as those of facts are"
   observe::Metrics metrics;
   {
     World w;
-    for (const char* each : {"platforms", "tenants", "policies", "policyexceptions"}) w.api.serve(path(each));
+    for (const char* each : {"platforms", "tenants", "policies", "policyexceptions", "calendars"}) w.api.serve(path(each));
     w.api.put(path("tenants"), document("acme", {{"tier", 1}}));
     w.watch.add_metrics(metrics);
     CHECK(metrics.expose().empty());  // nothing is watched yet

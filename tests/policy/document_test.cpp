@@ -39,6 +39,22 @@ std::string policy_document(const std::string& spec) {
 
 }  // namespace
 
+TEST_CASE("the examples of docs/documents.md are one set that is taken", "[policy][document]") {
+  const std::string page = read("docs/documents.md"), fence = "```yaml\n";
+  std::vector<DocumentFile> files{
+      {"platform.yaml", "apiVersion: portcullis.dev/v1\nkind: Platform\nmetadata: {name: p}\nspec: {environments: [production]}\n"}};
+  for (std::size_t at = page.find(fence); at != std::string::npos; at = page.find(fence, at + 1)) {
+    const std::size_t begin = at + fence.size();
+    files.push_back({"example-" + std::to_string(files.size()) + ".yaml", page.substr(begin, page.find("```", begin) - begin)});
+  }
+  const DocumentSet set = taken(files, true);
+  CHECK(set.policies.size() == 1);
+  CHECK(set.tenants.size() == 1);
+  REQUIRE(set.calendars.size() == 1);
+  CHECK(set.calendars[0].periods.size() == 4);
+  CHECK(set.guard_policy->profiles.size() == 2);
+}
+
 TEST_CASE("three tenants of three tiers", "[policy][document]") {
   const DocumentSet set = taken({{"three-tenants.yaml", read("tests/data/documents/three-tenants.yaml")}}, true);
   CHECK(set.platform.name == "hoster");

@@ -36,7 +36,7 @@ GROUPS = {  # kind: (path of the group and version, resource, namespaced)
     "CustomResourceDefinition": ("apis/apiextensions.k8s.io/v1", "customresourcedefinitions", False),
     "Platform": ("apis/portcullis.dev/v1", "platforms", False), "Tenant": ("apis/portcullis.dev/v1", "tenants", False),
     "Policy": ("apis/portcullis.dev/v1", "policies", False), "PolicyException": ("apis/portcullis.dev/v1", "policyexceptions", False),
-    "GuardPolicy": ("apis/portcullis.dev/v1", "guardpolicies", False), "TenantQuota": ("apis/portcullis.dev/v1", "tenantquotas", False),
+    "GuardPolicy": ("apis/portcullis.dev/v1", "guardpolicies", False), "Calendar": ("apis/portcullis.dev/v1", "calendars", False), "TenantQuota": ("apis/portcullis.dev/v1", "tenantquotas", False),
 }
 PATCHES = {"merge": "application/merge-patch+json", "json": "application/json-patch+json", "strategic": "application/strategic-merge-patch+json",
            "apply": "application/apply-patch+yaml"}

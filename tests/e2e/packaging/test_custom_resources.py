@@ -1,6 +1,7 @@
 """The custom resources in a real API server: it takes their definitions and every document that the repository ships, and
 refuses at once what a schema can tell. The whole set, references between documents included, is the program's to judge."""
 
+import re
 import subprocess
 
 import pytest
@@ -28,7 +29,7 @@ def served(cluster):
     crds = subprocess.run([str(tools.PROGRAM), "render", "crds"], capture_output=True, text=True, check=True).stdout
     done = kubectl(cluster, "apply", "--server-side", "-f", "-", text=crds)
     assert done.returncode == 0, done.stderr
-    for plural in ("platforms", "tenants", "policies", "policyexceptions", "guardpolicies", "tenantquotas"):
+    for plural in ("platforms", "tenants", "policies", "policyexceptions", "guardpolicies", "calendars", "tenantquotas"):
         wait.until(lambda: kubectl(cluster, "get", f"{plural}.portcullis.dev").returncode == 0, 30, f"{plural} served")
     return cluster
 
@@ -38,6 +39,13 @@ def test_every_shipped_document_is_taken(served, directory):
     done = kubectl(served, "apply", "--server-side", "--force-conflicts", "-f", MANIFESTS / directory)
     assert done.returncode == 0, done.stderr
     assert "arning" not in done.stderr
+
+
+def test_the_examples_of_the_documents_page_are_taken(served):
+    examples = re.findall(r"```yaml\n(.*?)```", (tools.ROOT / "docs/documents.md").read_text(), re.DOTALL)
+    assert any("kind: Calendar" in each for each in examples)
+    done = kubectl(served, "apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", "-", text="---\n".join(examples))
+    assert done.returncode == 0, done.stderr
 
 
 def test_budgets_are_taken(served):
@@ -88,6 +96,15 @@ PROXIES = "trustedProxies: {cidrs: [10.0.0.0/8]}"
     ("GuardPolicy", f"{PROXIES}, classes: {{logn: {{cost: 1}}}}", "want only names that there are"),
     ("GuardPolicy", f"{PROXIES}, plans: {{gold: {{factor: 0}}}}", "spec.plans.gold.factor"),
     ("GuardPolicy", f"{PROXIES}, plans: {{gold: {{tenant: {{rate: 3/week, burst: 1}}}}}}", "spec.plans.gold.tenant.rate"),
+    ("GuardPolicy", f"{PROXIES}, classes: {{login: {{match: [/x]}}}}", 'unknown field "spec.classes.login.match"'),
+    ("GuardPolicy", f"{PROXIES}, profiles: [{{name: a}}], overrides: [{{profile: a, reason: why, expiresAt: {DAY}}}]", None),
+    ("GuardPolicy", f"{PROXIES}, overrides: [{{profile: a, reason: why}}]", "spec.overrides[0].expiresAt: Required value"),
+    ("GuardPolicy", f"{PROXIES}, overrides: [{{profile: a, reason: why, from: {NEXT}, expiresAt: {DAY}}}]", "want `expiresAt` after `from`"),
+    ("Tenant", f"{TENANT}, {ONE}, guard: {{plan: gold, classes: {{edi: {{match: [edi]}}}}}}", "spec.guard.classes.edi.match[0]"),
+    ("Calendar", "timeZone: tenant, periods: [{name: a, recurrence: FREQ=DAILY, start: '05:00', duration: PT1H}]", None),
+    ("Calendar", "timeZone: tenant, periods: [{name: a, recurrence: FREQ=DAILY, start: '05:00'}]", "want `duration` beside `recurrence`"),
+    ("Calendar", "timeZone: tenant, periods: [{name: a, start: '05:00'}]", "want one of `businessDays`, `recurrence` and `from`"),
+    ("Calendar", "timeZone: tenant, periods: [{name: a, from: '2026-11-20', until: '2027-01-07T06:00'}]", "spec.periods[0].from"),
     ("Platform", "environments: [p], exceptions: {maxDuration: a while}", "spec.exceptions.maxDuration"),
 ])
 def test_the_schema_tells(served, kind, spec, said):
