@@ -105,14 +105,22 @@ void identify_request(benchmark::State& state) {
 BENCHMARK(identify_request);
 
 void decide_request(benchmark::State& state) {
-  const auto snapshot = GuardSnapshot::compile(documents());
+  MomentMaker maker;
+  const auto moment = maker.make(GuardSnapshot::compile(documents()), {}, 0);
   Limiter limiter;
   const SipKey seed = SipKey::random();
-  GuardSubject subject{*snapshot->tenant_named("acme"), RouteClass::rpc_web, *parse_address("198.51.100.7"), {}, {}};
+  GuardSubject subject{.tenant = *moment->documents().tenant_named("acme"),
+                       .route_class = RouteClass::rpc_web,
+                       .client = *parse_address("198.51.100.7"),
+                       .sessions = {},
+                       .api_key = {},
+                       .known_session = {},
+                       .logins = {},
+                       .ban = {}};
   subject.sessions.keys[subject.sessions.count++] = 42;
   DecideScratch scratch;
   std::int64_t now = 1'000'000'000'000;
-  for (auto _ : state) benchmark::DoNotOptimize(decide(*snapshot, limiter, seed, subject, ++now, scratch));
+  for (auto _ : state) benchmark::DoNotOptimize(decide(*moment, {.limiter = limiter, .seed = seed}, subject, ++now, scratch));
 }
 BENCHMARK(decide_request);
 

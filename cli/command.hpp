@@ -35,9 +35,10 @@ struct Command {
 };
 
 extern const Command certs_expires_command, certs_init_command, certs_inspect_command;
-extern const Command check_command, config_validate_command, doctor_command, guard_command, uninstall_command, version_command;
+extern const Command check_command, config_validate_command, doctor_command, explain_request_command, guard_command, uninstall_command, version_command;
 extern const Command webhook_command;
-extern const Command render_crds_command, render_rbac_command, render_tenant_quotas_command, render_webhook_config_command;
+extern const Command render_crds_command, render_middleware_command, render_rbac_command, render_tenant_quotas_command;
+extern const Command render_webhook_config_command;
 
 // Takes its value from the environment too, named after its first long name: --tls-cert is PORTCULLIS_TLS_CERT.
 CLI::Option* with_environment(CLI::Option* option);

@@ -11,6 +11,7 @@
 #include "cli/command.hpp"
 #include "cli/documents.hpp"
 #include "cli/render_crds.hpp"
+#include "cli/render_middleware.hpp"
 #include "cli/render_quotas.hpp"
 #include "cli/render_rbac.hpp"
 #include "cli/render_webhooks.hpp"
@@ -24,6 +25,8 @@ namespace {
 struct Options {
   std::string directory, tenant;
   WebhookOptions webhook;
+  MiddlewareOptions middleware;
+  std::string format = "kubernetes";
 };
 
 void add_config(CLI::App& app, Options& options) {
@@ -94,6 +97,49 @@ std::function<ExitCode(Streams&)> declare_rbac(CLI::App& app) {
   };
 }
 
+// True when the documents have this tenant, or it is ""; says what is wrong where they have not.
+bool knows_tenant(const policy::DocumentSet& documents, const std::string& tenant, Streams& streams) {
+  std::vector<std::string_view> names;
+  names.reserve(documents.tenants.size());
+  for (const policy::Tenant& each : documents.tenants) names.push_back(each.name);
+  if (tenant.empty() || std::find(names.begin(), names.end(), tenant) != names.end()) return true;
+  streams.err << "error: unknown tenant " << portcullis::quoted(tenant) << did_you_mean(tenant, names) << '\n';
+  return false;
+}
+
+std::function<ExitCode(Streams&)> declare_middleware(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  MiddlewareOptions& middleware = options->middleware;
+  add_config(app, *options);
+  with_environment(app.add_option("--format", options->format, "kubernetes: Middleware objects; file: for Traefik's file provider"))
+      ->capture_default_str()
+      ->check(one_of({"kubernetes", "file"}))
+      ->type_name("WORD");
+  with_environment(app.add_option("--guard-url", middleware.guard_url, "where Traefik reaches the guard"))
+      ->capture_default_str()
+      ->check(want_guard_url)
+      ->type_name("URL");
+  with_environment(
+      app.add_option("--guard-ca", middleware.guard_ca, "whom to trust for an https guard: a Secret, or with --format file a file"))
+      ->type_name("NAME");
+  CLI::Option* const tenant = with_environment(app.add_option("--tenant", middleware.tenant, "only of this tenant"))->type_name("NAME");
+  with_environment(app.add_option("--into", middleware.name_space, "into this namespace, not into each that the documents name"))
+      ->check(want_label)
+      ->needs(tenant)
+      ->type_name("NAMESPACE");
+  return [options](Streams& streams) {
+    MiddlewareOptions& wanted = options->middleware;
+    wanted.format = options->format == "file" ? MiddlewareFormat::file : MiddlewareFormat::kubernetes;
+    const auto store = config::Store::open(options->directory, false);
+    if (!store) return refuse_documents(*options, store.error(), streams);
+    const policy::DocumentSet& documents = (*store)->current()->documents();
+    if (!knows_tenant(documents, wanted.tenant, streams)) return ExitCode::not_judged;
+    for (const std::string& sentence : middlewares_left_out(documents, wanted)) streams.err << "note: " << sentence << '\n';
+    streams.out << guard_middlewares(documents, wanted);
+    return ExitCode::fine;
+  };
+}
+
 std::function<ExitCode(Streams&)> declare_tenant_quotas(CLI::App& app) {
   auto options = std::make_shared<Options>();
   add_config(app, *options);
@@ -102,13 +148,7 @@ std::function<ExitCode(Streams&)> declare_tenant_quotas(CLI::App& app) {
     const auto store = config::Store::open(options->directory, false);
     if (!store) return refuse_documents(*options, store.error(), streams);
     const policy::DocumentSet& documents = (*store)->current()->documents();
-    std::vector<std::string_view> names;
-    names.reserve(documents.tenants.size());
-    for (const policy::Tenant& tenant : documents.tenants) names.push_back(tenant.name);
-    if (!options->tenant.empty() && std::find(names.begin(), names.end(), options->tenant) == names.end()) {
-      streams.err << "error: unknown tenant " << portcullis::quoted(options->tenant) << did_you_mean(options->tenant, names) << '\n';
-      return ExitCode::not_judged;
-    }
+    if (!knows_tenant(documents, options->tenant, streams)) return ExitCode::not_judged;
     bool first = true;
     for (const auto& quota : tenant_quotas(documents, options->tenant)) {
       streams.out << (first ? "" : "---\n") << to_yaml(quota);
@@ -129,6 +169,16 @@ const Command render_crds_command{
         "  portcullis render crds | kubectl apply --server-side -f -\n"
         "  portcullis render crds | kubectl diff -f -\n",
     .declare = declare_crds,
+};
+
+const Command render_middleware_command{
+    .words = "render middleware",
+    .summary = "print the Traefik Middlewares that ask the guard, a set for each tenant",
+    .examples =
+        "  portcullis render middleware --config documents/ | kubectl apply -f -\n"
+        "  portcullis render middleware --config documents/ --tenant acme --into acme-proj-7\n"
+        "  portcullis render middleware --config documents/ --format file --guard-url http://127.0.0.1:9000 > dynamic/guard.yaml\n",
+    .declare = declare_middleware,
 };
 
 const Command render_rbac_command{

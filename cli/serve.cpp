@@ -80,6 +80,8 @@ void harden_process() {
   }
 }
 
+}  // namespace
+
 Result<std::string> read_hash_key(const std::string& file) {
   if (file.empty()) return std::string();
   std::ifstream in(file, std::ios::binary);
@@ -95,6 +97,8 @@ Result<std::string> read_hash_key(const std::string& file) {
                 "--hash-key: found " + std::to_string(key.size()) + " bytes, want " + std::to_string(hash_key_bytes_min) + " or more");
   return key;
 }
+
+namespace {
 
 // `kept`: without files the door's pair comes later, from what looks after it.
 Result<std::optional<net::TlsFiles>> tls_files(const ServeOptions& options, bool kept) {
@@ -227,12 +231,12 @@ class AtEnd {
   Work work_;
 };
 
+}  // namespace
+
 ExitCode refuse(Streams& streams, const Error& error) {
   streams.err << "error: " << error.message() << '\n';
   return ExitCode::not_judged;
 }
-
-}  // namespace
 
 void declare_serve_options(CLI::App& app, ServeOptions& options) {
   with_environment(app.add_option("--config", options.config, "directory of documents"))->type_name("DIR");

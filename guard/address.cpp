@@ -35,4 +35,11 @@ std::optional<Address> parse_address(std::string_view text) {
   return address;
 }
 
+std::string address_text(const Address& address) {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  const bool ipv4 = is_ipv4(address);
+  ::inet_ntop(ipv4 ? AF_INET : AF_INET6, address.data() + (ipv4 ? mapped_prefix_bytes : 0), text.data(), text.size());
+  return text.data();
+}
+
 }  // namespace portcullis::guard

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace portcullis::guard {
@@ -20,6 +21,16 @@ inline bool is_ipv4(const Address& address) {
 
 // Nothing but an address: no port, brackets, quotes, zone or space around it.
 std::optional<Address> parse_address(std::string_view text);
+std::string address_text(const Address& address);  // "198.51.100.7", "2001:db8::1"
+
+// The network of the first `prefix` bits, 0 to 128; of an IPv4 address 96 more than is written.
+inline Address masked(Address address, unsigned prefix) {
+  for (unsigned byte = 0; byte < address.size(); ++byte) {
+    const unsigned kept = prefix > 8 * byte ? std::min(prefix - 8 * byte, 8U) : 0;
+    address[byte] = static_cast<std::uint8_t>(address[byte] & (0xff00U >> kept));
+  }
+  return address;
+}
 
 // fe80::/10 means something on one link only; such a client cannot have come through a proxy.
 inline bool is_link_local(const Address& address) { return address[0] == 0xfe && (address[1] & 0xc0) == 0x80; }

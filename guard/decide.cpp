@@ -1,22 +1,123 @@
 #include "guard/decide.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+
+#include "guard/charges.hpp"
 
 namespace portcullis::guard {
 namespace {
 
-// What a limiter key is a hash of. Counts are apart by tenant, class and limit; the tenant's bucket is one for all classes.
-struct KeyText {
-  std::uint64_t tenant = 0;
-  std::uint32_t limit = 0;
-  std::uint16_t route_class = 0;
-  std::uint16_t kind = 0;
-  std::array<std::uint64_t, 2> identity{};
-};
-static_assert(sizeof(KeyText) == 32);  // no padding: all of it is hashed
+constexpr std::int64_t second = 1'000'000'000;
+// A place is mostly given back long before its time to live has passed, so nobody is sent away for all of it.
+constexpr std::int64_t place_wait_max = 10 * second, store_wait = 10 * second;
 
-constexpr Reason reason_of(KeyKind kind) {
+const ClassRules& rules_of(const GuardSubject& subject) {
+  return subject.own != nullptr ? *subject.own->rules : *(*subject.tenant.classes)[index_of(subject.route_class)];
+}
+
+bool is_admitted(const GuardSubject& subject) {
+  const auto admits = [&](const auto& rule) { return rule->admits(subject.client); };
+  const auto& rules = (*subject.tenant.access)[index_of(subject.route_class)];
+  return std::all_of(rules.begin(), rules.end(), admits) &&
+         (subject.own == nullptr || std::all_of(subject.own->access.begin(), subject.own->access.end(), admits));
+}
+
+Outcome stopped(const GuardSubject& subject, Verdict verdict, Reason reason) {
+  const policy::GuardMode mode = subject.own != nullptr ? subject.own->mode : (*subject.tenant.modes)[index_of(subject.route_class)];
+  Outcome outcome;
+  outcome.reason = reason;
+  outcome.shadow = mode == policy::GuardMode::shadow;
+  outcome.verdict = outcome.shadow ? Verdict::pass : verdict;
+  return outcome;
+}
+
+Outcome slowed(const GuardSubject& subject, Reason reason, std::int64_t wait) {
+  Outcome outcome = stopped(subject, Verdict::slow, reason);
+  outcome.limit = {.key = KeyKind::address, .wait = wait};
+  return outcome;
+}
+
+// What needs no counting; Reason::none where nothing stands in the way.
+Outcome judge_uncounted(const Adjustment* adjustment, const DecideParts& parts, const GuardSubject& subject) {
+  if (subject.ban && (subject.ban->known_sessions_too || !subject.known_session)) return slowed(subject, Reason::banned, subject.ban->wait);
+  if (adjustment != nullptr && subject.route_class != RouteClass::health) {
+    if (adjustment->maintenance && (adjustment->let_through == nullptr || !adjustment->let_through->admits(subject.client)))
+      return stopped(subject, Verdict::refuse, Reason::maintenance);
+    if (adjustment->denied.test(index_of(subject.route_class))) return stopped(subject, Verdict::refuse, Reason::profile);
+  }
+  if (!is_admitted(subject)) return stopped(subject, Verdict::refuse, Reason::access);
+  if (parts.store_away_long && rules_of(subject).on_store_loss == policy::StoreLoss::closed)
+    return slowed(subject, Reason::store_lost, store_wait);
+  return {};
+}
+
+PassedLimit passed(const Charge& charge, std::int64_t now) {
+  PassedLimit limit;
+  limit.key = static_cast<KeyKind>(charge.tag);
+  limit.quota = charge.limit.tolerance / charge.limit.interval;
+  limit.window = charge.window_end != 0 ? charge.window_end - now : charge.limit.tolerance;
+  limit.wait = charge.wait;
+  limit.remaining = charge.remaining;
+  return limit;
+}
+
+const Charge& longest(std::span<const Charge> charges) {
+  return *std::max_element(charges.begin(), charges.end(), [](const Charge& a, const Charge& b) { return a.wait < b.wait; });
+}
+
+// All or none. A tenant that has had its part of the pool may have what the others leave: then the pool's own bucket decides.
+bool settle(bool (Limiter::*act)(std::span<Charge>, std::int64_t), Limiter& limiter, std::vector<Charge>& charges, bool pooled,
+            std::int64_t now) {
+  if ((limiter.*act)(charges, now)) return true;
+  if (!pooled) return false;
+  for (const Charge& charge : charges) {
+    if (charge.wait > 0 && static_cast<KeyKind>(charge.tag) != KeyKind::pool_part) return false;
+  }
+  for (Charge& charge : charges) {
+    const auto kind = static_cast<KeyKind>(charge.tag);
+    if (kind == KeyKind::pool_part) charge.soft = true;
+    if (kind == KeyKind::pool) charge.soft = false;
+  }
+  return (limiter.*act)(charges, now);
+}
+
+Outcome passed_limit(const GuardSubject& subject, std::span<const Charge> charges, std::int64_t now) {
+  const Charge& charge = longest(charges);
+  Outcome outcome = stopped(subject, Verdict::slow, limit_reason(static_cast<KeyKind>(charge.tag)));
+  outcome.limit = passed(charge, now);
+  return outcome;
+}
+
+}  // namespace
+
+std::string_view key_kind_name(KeyKind key) {
+  switch (key) {
+    case KeyKind::address:
+      return "address";
+    case KeyKind::session:
+      return "session";
+    case KeyKind::api_key:
+      return "api-key";
+    case KeyKind::login:
+      return "login";
+    case KeyKind::tenant:
+      return "all";
+    case KeyKind::plan:
+      return "plan";
+    case KeyKind::pool_part:
+    case KeyKind::pool:
+      return "pool";
+    case KeyKind::quota:
+      return "quota";
+    case KeyKind::place:
+      return "concurrency";
+  }
+  return "";
+}
+
+Reason limit_reason(KeyKind kind) {
   switch (kind) {
     case KeyKind::address:
       return Reason::limit_address;
@@ -24,114 +125,47 @@ constexpr Reason reason_of(KeyKind kind) {
       return Reason::limit_session;
     case KeyKind::api_key:
       return Reason::limit_api_key;
+    case KeyKind::login:
+      return Reason::limit_login;
     case KeyKind::tenant:
       return Reason::limit_tenant;
     case KeyKind::plan:
       return Reason::limit_plan;
+    case KeyKind::pool_part:
+    case KeyKind::pool:
+      return Reason::limit_pool;
+    case KeyKind::quota:
+      return Reason::quota;
+    case KeyKind::place:
+      return Reason::concurrency;
   }
   return Reason::limit_address;
 }
 
-bool is_admitted(const GuardSubject& subject) {
-  const auto& rules = (*subject.tenant.access)[index_of(subject.route_class)];
-  return std::all_of(rules.begin(), rules.end(), [&](const auto& rule) { return rule->admits(subject.client); });
-}
-
-class Charges {
- public:
-  Charges(const GuardSnapshot& snapshot, const SipKey& seed, const GuardSubject& subject, Limiter& limiter, std::vector<Charge>& charges)
-      : snapshot_(snapshot), seed_(seed), subject_(subject), limiter_(limiter), charges_(charges) {
-    charges_.clear();
-    const Address client = client_key(subject.client);
-    std::memcpy(client_.data(), client.data(), client.size());
-  }
-
-  void add_class_limits(const ClassRules& rules) {
-    for (std::size_t i = 0; i < rules.limits.size(); ++i) add(rules.limits[i], static_cast<std::uint32_t>(i));
-  }
-
-  void add_bucket(const ClassLimit& bucket, double cost) {
-    add_one(KeyKind::plan, {.tenant = subject_.tenant.id, .kind = static_cast<std::uint16_t>(KeyKind::plan)}, bucket.gcra, cost);
-  }
-
- private:
-  void add(const ClassLimit& limit, std::uint32_t index) {
-    KeyText key{.tenant = subject_.tenant.id, .limit = index, .route_class = static_cast<std::uint16_t>(subject_.route_class)};
-    switch (limit.limit.key) {
-      case policy::LimitKey::tenant:
-        key.kind = static_cast<std::uint16_t>(KeyKind::tenant);
-        return add_one(KeyKind::tenant, key, widened(limit, subject_.tenant.plan_factor), 1);
-      case policy::LimitKey::session:
-        if (subject_.sessions.count == 0) break;
-        key.kind = static_cast<std::uint16_t>(KeyKind::session);
-        for (const std::uint64_t session : subject_.sessions.all()) {
-          key.identity = {session, 0};
-          add_one(KeyKind::session, key, limit.gcra, 1);
-        }
-        return;
-      case policy::LimitKey::api_key:
-        if (!subject_.api_key) break;
-        key.kind = static_cast<std::uint16_t>(KeyKind::api_key);
-        key.identity = {*subject_.api_key, 0};
-        return add_one(KeyKind::api_key, key, limit.gcra, 1);
-      case policy::LimitKey::login:
-        return;
-      case policy::LimitKey::address:
-        break;
-    }
-    key.kind = static_cast<std::uint16_t>(KeyKind::address);
-    key.identity = client_;
-    if (factor_ == 0) factor_ = snapshot_.widening(subject_.tenant, subject_.client);
-    add_one(KeyKind::address, key, widened(limit, factor_), 1);
-  }
-
-  static Gcra widened(const ClassLimit& limit, double factor) {
-    if (factor == 1) return limit.gcra;
-    return Gcra::make(limit.limit.rate.count, static_cast<double>(limit.limit.rate.per.count()), limit.limit.burst, factor);
-  }
-
-  void add_one(KeyKind kind, const KeyText& key, const Gcra& gcra, double cost) {
-    Charge& charge = charges_.emplace_back();
-    charge.fingerprint = siphash(seed_, &key, sizeof key);
-    limiter_.prefetch(charge.fingerprint);
-    charge.limit = gcra;
-    charge.cost = cost;
-    charge.tag = static_cast<std::uint32_t>(kind);
-  }
-
-  const GuardSnapshot& snapshot_;
-  const SipKey& seed_;
-  const GuardSubject& subject_;
-  Limiter& limiter_;
-  std::vector<Charge>& charges_;
-  std::array<std::uint64_t, 2> client_{};
-  double factor_ = 0;  // looked up when the first address limit comes
-};
-
-Outcome stopped(const GuardSubject& subject, Verdict verdict, Reason reason) {
+Outcome decide(const Moment& moment, const DecideParts& parts, const GuardSubject& subject, std::int64_t now, DecideScratch& scratch) {
+  const Adjustment* const adjustment = moment.adjustment(subject.tenant);
+  scratch.charges.clear();
+  if (Outcome outcome = judge_uncounted(adjustment, parts, subject); outcome.reason != Reason::none) return outcome;
+  const ClassRules& rules = rules_of(subject);
+  Charges charges(moment, parts, subject, rules, adjustment, now, scratch.charges);
+  charges.add_all();
   Outcome outcome;
-  outcome.reason = reason;
-  outcome.shadow = (*subject.tenant.modes)[index_of(subject.route_class)] == policy::GuardMode::shadow;
-  outcome.verdict = outcome.shadow ? Verdict::pass : verdict;
-  return outcome;
+  if (parts.leases != nullptr && !rules.concurrency.empty()) {
+    const std::int64_t wait = charges.take_places(*parts.leases, outcome);
+    if (wait > 0) return slowed(subject, Reason::concurrency, std::min(wait, place_wait_max));
+  }
+  if (settle(&Limiter::charge, parts.limiter, scratch.charges, subject.tenant.pool != nullptr, now)) return outcome;
+  for (std::size_t i = 0; i < outcome.lease_count; ++i) parts.leases->give_back(outcome.leases[i]);
+  return passed_limit(subject, scratch.charges, now);
 }
 
-}  // namespace
-
-Outcome decide(const GuardSnapshot& snapshot, Limiter& limiter, const SipKey& seed, const GuardSubject& subject, std::int64_t now,
-               DecideScratch& scratch) {
-  if (!is_admitted(subject)) return stopped(subject, Verdict::refuse, Reason::access);
-  const ClassRules& rules = *(*subject.tenant.classes)[index_of(subject.route_class)];
-  Charges charges(snapshot, seed, subject, limiter, scratch.charges);
-  charges.add_class_limits(rules);
-  if (subject.tenant.bucket && rules.cost > 0) charges.add_bucket(*subject.tenant.bucket, rules.cost);
-  if (limiter.charge(scratch.charges, now)) return {};
-  const auto longest =
-      std::max_element(scratch.charges.begin(), scratch.charges.end(), [](const Charge& a, const Charge& b) { return a.wait < b.wait; });
-  const auto kind = static_cast<KeyKind>(longest->tag);
-  Outcome outcome = stopped(subject, Verdict::slow, reason_of(kind));
-  outcome.limit = {kind, longest->limit, longest->wait, longest->remaining};
-  return outcome;
+Outcome foresee(const Moment& moment, const DecideParts& parts, const GuardSubject& subject, std::int64_t now, DecideScratch& scratch) {
+  const Adjustment* const adjustment = moment.adjustment(subject.tenant);
+  scratch.charges.clear();
+  Charges(moment, parts, subject, rules_of(subject), adjustment, now, scratch.charges).add_all();
+  const bool admitted = settle(&Limiter::look, parts.limiter, scratch.charges, subject.tenant.pool != nullptr, now);
+  if (Outcome outcome = judge_uncounted(adjustment, parts, subject); outcome.reason != Reason::none) return outcome;
+  return admitted ? Outcome{} : passed_limit(subject, scratch.charges, now);
 }
 
 }  // namespace portcullis::guard

@@ -21,20 +21,31 @@ namespace portcullis::guard {
 
 inline constexpr std::size_t denial_bytes_max = 16 * 1024;
 inline constexpr std::int64_t retry_jitter_seconds_max = 30;
+inline constexpr std::uint32_t maintenance_retry_seconds = 60;
 
 enum class DenialBody : std::uint8_t { empty, page, json_rpc, xml_rpc, problem };
 
 // What the caller of `shape` can read. `path` as decoded.
 DenialBody denial_body(DenialShape shape, const DecidingHeaders& headers, std::string_view path);
 
+// What the denial's body is called in X-Guard-Body.
+std::string_view denial_body_name(DenialBody body);
+
+// How the proxy wants to be told. nginx' auth_request passes 401 and 403 and makes a 500 of everything else: there a denial
+// is a 403 that says in X-Guard-Status, X-Guard-Retry-After and X-Guard-Body what the client shall get.
+enum class Dialect : std::uint8_t { traefik, nginx };
+
 struct Denial {
+  Dialect dialect = Dialect::traefik;
   int status = 403;
   Reason reason = Reason::access;
   DenialBody body = DenialBody::problem;
   // Of a 429.
   std::optional<RouteClass> route_class{};
+  std::string_view class_name{};
   PassedLimit limit{};
-  std::uint64_t random = 0;  // for the jitter
+  std::string_view message{};  // of a maintenance
+  std::uint64_t random = 0;    // for the jitter
 };
 
 void write_denial(const Denial& denial, net::Response& response);

@@ -1,17 +1,23 @@
 #include "guard/handler.hpp"
 
 #include <chrono>
+#include <string>
+#include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "guard/decide.hpp"
 #include "guard/denial.hpp"
+#include "guard/doors.hpp"
 #include "guard/identify.hpp"
+#include "guard/login_body.hpp"
+#include "guard/shared_charges.hpp"
 #include "observe/log.hpp"
 
 namespace portcullis::guard {
 namespace {
 
-constexpr std::string_view host_path = "/auth", traefik_path = "/v1/traefik/", alive_path = "/healthz", ready_path = "/readyz";
+constexpr std::string_view alive_path = "/healthz", ready_path = "/readyz";
 constexpr std::size_t logged_method_bytes_max = 32;
 
 // Small and fast, for jitter only (Marsaglia, "Xorshift RNGs", 2003).
@@ -41,151 +47,295 @@ bool is_alarming(Reason reason) {
     case Reason::aliased_header:
     case Reason::unknown_tenant:
     case Reason::host_mismatch:
+    case Reason::foreign_database:
       return true;
     default:
       return false;
   }
 }
 
+std::int64_t nanoseconds(Clock::time_point when) { return std::chrono::nanoseconds(when.time_since_epoch()).count(); }
+
+// What is still needed of a request once its views are gone.
+struct Asked {
+  std::shared_ptr<const Moment> moment;
+  const GuardTenant* tenant = nullptr;
+  std::optional<RouteClass> route_class;
+  std::size_t metric_class = 0;
+  std::string class_name, method, path;
+  std::optional<Address> client;
+  DenialBody body = DenialBody::problem;
+  Dialect dialect = Dialect::traefik;
+  Clock::time_point received;
+  Outcome outcome;
+  Planted planted;
+  std::vector<Charge> charges;
+  std::vector<SharedCharge> shared;
+  std::shared_ptr<SharedVerdict> verdict;
+};
+
 class GuardHandler final : public net::Handler {
  public:
   GuardHandler(Guard& guard, std::unique_ptr<audit::Log::Writer> writer)
-      : guard_(guard), writer_(std::move(writer)), jitter_(SipKey::random().k0), version_(guard.version()), snapshot_(guard.snapshot()) {}
+      : guard_(guard), writer_(std::move(writer)), jitter_(SipKey::random().k0), version_(guard.version()), moment_(guard.moment()) {}
+
+  void attach(const std::shared_ptr<net::Waker>& waker) override { waker_ = waker; }
 
   void answer(const net::Request& request, net::Response& response) override {
     response.clear();
     const std::string_view path = request.path();
-    if (path == host_path) return judge(request, std::nullopt, response);
-    if (path.starts_with(traefik_path)) return judge(request, path.substr(traefik_path.size()), response);
+    if (const std::optional<Door> door = find_door(path)) return judge(request, *door, response);
     response.content_type = "text/plain; charset=utf-8";
     if (path == alive_path) {
       response.body = "ok\n";
     } else if (path == ready_path) {
-      const bool ready = !request.draining && snapshot() != nullptr;
+      const bool ready = !request.draining && moment() != nullptr;
       response.status = ready ? 200 : 503;
       response.body = ready ? "ok\n" : request.draining ? "draining\n" : "no documents\n";
     } else {
       response.status = 404;
-      response.body = "the guard answers /auth and /v1/traefik/<tenant>\n";
+      response.body = "the guard answers /auth, /v1/traefik/<tenant>, /v1/traefik/<tenant>/login and /v1/nginx/<tenant>\n";
     }
+  }
+
+  void finish(std::uint64_t ticket, net::Response& response) override {
+    const auto found = waiting_.find(ticket);
+    if (found == waiting_.end()) {
+      response.status = 500;
+      return;
+    }
+    Asked& asked = *found->second;
+    response.clear();
+    const SharedVerdict& verdict = *asked.verdict;
+    if (verdict.kind == SharedVerdict::Kind::refused) refuse_by_store(asked, verdict);
+    conclude(asked, response);
+    waiting_.erase(found);
+  }
+
+  void abandoned(std::uint64_t ticket) noexcept override {
+    const auto found = waiting_.find(ticket);
+    if (found == waiting_.end()) return;
+    // What was charged stays charged: it was asked for. Only nobody is at work.
+    for (std::size_t i = 0; i < found->second->outcome.lease_count; ++i) guard_.leases().give_back(found->second->outcome.leases[i]);
+    waiting_.erase(found);
   }
 
  private:
   // Renewed under the guard's mutex only when its version moved; the version is read first, so no swap is missed.
-  const GuardSnapshot* snapshot() {
+  const Moment* moment() {
     if (const std::uint64_t version = guard_.version(); version != version_) {
-      snapshot_ = guard_.snapshot();
+      moment_ = guard_.moment();
       version_ = version;
     }
-    return snapshot_.get();
+    return moment_.get();
   }
 
-  void judge(const net::Request& request, std::optional<std::string_view> named, net::Response& response) {
-    const GuardSnapshot* const documents = snapshot();
-    if (documents == nullptr) {
+  void judge(const net::Request& request, const Door& door, net::Response& response) {
+    if (moment() == nullptr) {
       response.status = 503;
       response.header("retry-after", "1");
       return;
     }
+    const GuardSnapshot& documents = moment_->documents();
     Identity identity;
-    Outcome outcome;
-    const Reason unknown = identify(*documents, guard_.seed(), request, named, identify_, identity);
-    if (unknown != Reason::none) {
-      outcome = {.verdict = Verdict::refuse, .reason = unknown};
-      guard_.metrics().count_unclassed(unknown);
-      write_denial(
-          {.status = refusal_status(unknown), .reason = unknown, .body = denial_body(DenialShape::negotiate, identify_.headers, {})},
-          response);
-      if (is_alarming(unknown)) {
-        observe::log_limited(observe::Level::warn, "guard_refused",
-                             {{"reason", reason_name(unknown)}, {"peer", request.peer.text()}, {"host", identify_.headers.host}});
+    const Reason unknown = identify(documents, guard_.seed(), request, door.tenant, identify_, identity);
+    if (unknown != Reason::none) return refuse_unknown(request, door, identity, unknown, response);
+    if (door.login && !read_logins(request, identity)) return refuse_unknown(request, door, identity, Reason::foreign_database, response);
+    const Clock::time_point now = guard_.now();
+    const GuardSubject subject =
+        door.login ? guard_.subject_of(identity, logins_, attempts_, now) : guard_.subject_of(identity, {}, 1, now);
+    const DecideParts parts = guard_.parts(now);
+    const Outcome outcome = decide(*moment_, parts, subject, nanoseconds(now), decide_);
+    Asked& asked = here_;
+    describe(request, door, identity, asked);
+    asked.outcome = outcome;
+    if (outcome.verdict == Verdict::pass) {
+      plan_feedback(subject, identity, asked);
+      if (guard_.store() != nullptr && outcome.reason == Reason::none && ask_store(asked, subject, now, response)) return;
+    }
+    conclude(asked, response);
+  }
+
+  void refuse_unknown(const net::Request& request, const Door& door, const Identity& identity, Reason reason, net::Response& response) {
+    guard_.metrics().count_unclassed(reason);
+    write_denial({.dialect = door.dialect,
+                  .status = refusal_status(reason),
+                  .reason = reason,
+                  .body = denial_body(DenialShape::negotiate, identify_.headers, {})},
+                 response);
+    if (is_alarming(reason)) {
+      observe::log_limited(observe::Level::warn, "guard_refused",
+                           {{"reason", reason_name(reason)}, {"peer", request.peer.text()}, {"host", identify_.headers.host}});
+    }
+    Asked& asked = here_;
+    describe(request, door, identity, asked);
+    asked.outcome = {.verdict = Verdict::refuse, .reason = reason};
+    record(asked, response.status);
+  }
+
+  // False where a login names a database that is not the tenant's.
+  bool read_logins(const net::Request& request, const Identity& identity) {
+    logins_.clear();
+    attempts_ = 1;
+    const LoginBody body = read_login_body(identity.path.decoded, identify_.headers.content_type, request.body);
+    attempts_ = std::max<std::uint32_t>(1, static_cast<std::uint32_t>(std::min<std::size_t>(body.count, attempts_max)));
+    for (const LoginAttempt& attempt : body.attempts) {
+      if (!attempt.database.empty() && !moment_->documents().may_name_database(*identity.tenant, attempt.database)) return false;
+      if (attempt.login.empty()) continue;
+      const std::uint64_t login = siphash(guard_.seed(), attempt.login);
+      if (std::find(logins_.begin(), logins_.end(), login) == logins_.end()) logins_.push_back(login);
+    }
+    return true;
+  }
+
+  void describe(const net::Request& request, const Door& door, const Identity& identity, Asked& asked) {
+    asked.moment = nullptr;  // moment_ holds it; a request that waits takes a share
+    asked.tenant = identity.tenant;
+    asked.route_class = identity.route_class;
+    asked.metric_class = identity.own != nullptr ? GuardMetrics::own_classes : identity.route_class ? index_of(*identity.route_class) : 0;
+    asked.class_name = identity.class_name();
+    asked.method = identify_.headers.method.substr(0, logged_method_bytes_max);
+    asked.path = identity.path.raw;
+    asked.client = identity.client;
+    asked.dialect = door.dialect;
+    asked.received = request.received;
+    const DenialShape shape =
+        identity.own != nullptr || !identity.route_class ? DenialShape::negotiate : route_class_info(*identity.route_class).shape;
+    asked.body = denial_body(shape, identify_.headers, identity.path.decoded);
+    asked.planted = {};
+  }
+
+  // What to remember of a request until the access log speaks of it.
+  void plan_feedback(const GuardSubject& subject, const Identity& identity, Asked& asked) {
+    if (guard_.feedback() == nullptr) return;
+    Planted& planted = asked.planted;
+    planted.tenant = subject.tenant.id;
+    planted.client = subject.client;
+    planted.leases = asked.outcome.leases;
+    planted.lease_count = asked.outcome.lease_count;
+    if (subject.route_class == RouteClass::login && is_login_form(identity.path.decoded)) planted.login_kind = LoginKind::form;
+    if (subject.route_class == RouteClass::rpc_json2 && subject.api_key) planted.login_kind = LoginKind::bearer;
+    if (!subject.logins.empty()) planted.login = subject.logins.front();
+    if (identity.proves_login && identity.sessions.count == 1) planted.session = identity.sessions.keys[0];
+    if (planted.login_kind != LoginKind::form) return;
+    for (const Charge& charge : decide_.charges) {
+      const auto kind = static_cast<KeyKind>(charge.tag);
+      const bool of_logins = kind == KeyKind::address || kind == KeyKind::session || kind == KeyKind::login || kind == KeyKind::tenant;
+      if (of_logins && planted.refund_count < planted.refunds.size())
+        planted.refunds[planted.refund_count++] = {charge.fingerprint, charge.limit, charge.cost};
+    }
+  }
+
+  // True where the answer waits for the store. Else `asked.outcome` says what it said, if anything.
+  bool ask_store(Asked& asked, const GuardSubject& subject, Clock::time_point now, net::Response& response) {
+    SharedStore& store = *guard_.store();
+    const std::int64_t then = nanoseconds(now);
+    share_charges(decide_.charges, then, shared_);
+    if (shared_.empty()) return false;
+    if (const auto refused = store.would_refuse(subject.tenant.id, shared_, then)) {
+      asked.shared = shared_;
+      asked.charges = decide_.charges;
+      refuse_by_store(asked, *refused);
+      return false;
+    }
+    if (store.mode() == StoreMode::lease) {
+      const SharedVerdict verdict = store.lease(subject.tenant.id, shared_, then);
+      if (verdict.kind == SharedVerdict::Kind::admitted) return false;
+      if (verdict.kind == SharedVerdict::Kind::refused) {
+        asked.shared = shared_;
+        asked.charges = decide_.charges;
+        refuse_by_store(asked, verdict);
+        return false;
       }
-    } else {
-      outcome = decide_known(*documents, identity, response);
     }
-    const std::chrono::nanoseconds took = std::max(guard_.now() - request.received, Clock::duration::zero());
-    guard_.metrics().duration.observe(std::chrono::duration<double>(took).count());
-    record(*documents, identity, outcome, response.status, took);
+    const std::uint64_t ticket = ++last_ticket_;
+    auto waiting = std::make_unique<Asked>(asked);
+    waiting->moment = moment_;
+    waiting->charges = decide_.charges;
+    waiting->shared = shared_;
+    waiting->verdict = std::make_shared<SharedVerdict>();
+    const std::shared_ptr<SharedVerdict> verdict = waiting->verdict;
+    waiting_.emplace(ticket, std::move(waiting));
+    if (store.ask(subject.tenant.id, shared_, waker_, ticket, verdict)) {
+      response.wait(ticket);
+      return true;
+    }
+    waiting_.erase(ticket);
+    store.note_local(subject.tenant.id, shared_, then);
+    return false;
   }
 
-  Outcome decide_known(const GuardSnapshot& documents, const Identity& identity, net::Response& response) {
-    const RouteClass route_class = *identity.route_class;
-    const GuardSubject subject{*identity.tenant, route_class, *identity.client, identity.sessions, identity.api_key};
-    const std::int64_t now = std::chrono::nanoseconds(guard_.now().time_since_epoch()).count();
-    const Outcome outcome = decide(documents, guard_.limiter(), guard_.seed(), subject, now, decide_);
-    guard_.metrics().count(route_class, outcome.verdict, outcome.shadow ? Reason::none : outcome.reason);
-    if (outcome.shadow) guard_.metrics().count_shadow(route_class, outcome.reason);
+  // The store counts for all replicas and says no: what was charged here is given back, for all are charged or none.
+  void refuse_by_store(Asked& asked, const SharedVerdict& verdict) {
+    for (const Charge& charge : asked.charges) guard_.limiter().refund(charge);
+    for (std::size_t i = 0; i < asked.outcome.lease_count; ++i) guard_.leases().give_back(asked.outcome.leases[i]);
+    const SharedCharge& shared = asked.shared[std::min(verdict.which, asked.shared.size() - 1)];
+    asked.outcome = refused_by_store(asked.charges, shared, verdict);
+    asked.planted = {};
+  }
+
+  void conclude(Asked& asked, net::Response& response) {
+    const Outcome& outcome = asked.outcome;
+    guard_.metrics().count(asked.metric_class, outcome.verdict, outcome.shadow ? Reason::none : outcome.reason);
+    if (outcome.shadow) guard_.metrics().count_shadow(asked.metric_class, outcome.reason);
     if (outcome.verdict != Verdict::pass) {
-      write_denial({.status = outcome.verdict == Verdict::slow ? 429 : 403,
-                    .reason = outcome.reason,
-                    .body = denial_body(route_class_info(route_class).shape, identify_.headers, identity.path.decoded),
-                    .route_class = route_class,
-                    .limit = outcome.limit,
-                    .random = jitter_.next()},
-                   response);
+      write_denial(denial_of(asked), response);
+    } else if (asked.planted.is_needed()) {
+      response.header(id_header, guard_.feedback()->plant(asked.planted, guard_.now()).text());
     }
-    return outcome;
+    record(asked, response.status);
   }
 
-  void record(const GuardSnapshot& documents, const Identity& identity, const Outcome& outcome, int status, std::chrono::nanoseconds took) {
+  Denial denial_of(const Asked& asked) {
+    Denial denial{.dialect = asked.dialect,
+                  .status = judged_status(asked.outcome.verdict, asked.outcome.reason),
+                  .reason = asked.outcome.reason,
+                  .body = asked.body,
+                  .route_class = asked.route_class,
+                  .class_name = asked.class_name,
+                  .limit = asked.outcome.limit,
+                  .random = jitter_.next()};
+    const Moment& moment = asked.moment != nullptr ? *asked.moment : *moment_;
+    if (const Adjustment* const adjustment = moment.adjustment(*asked.tenant)) denial.message = adjustment->message;
+    return denial;
+  }
+
+  void record(const Asked& asked, int status) {
+    const std::chrono::nanoseconds took = std::max(guard_.now() - asked.received, Clock::duration::zero());
+    guard_.metrics().duration.observe(std::chrono::duration<double>(took).count());
     if (writer_ == nullptr) return;
     audit::GuardRecord record;
-    if (identity.tenant != nullptr) record.tenant = identity.tenant->name;
-    if (identity.route_class) record.route_class = route_class_name(*identity.route_class);
-    record.verdict = verdict_name(outcome.verdict);
-    record.reason = reason_name(outcome.reason);
-    record.method = identify_.headers.method.substr(0, logged_method_bytes_max);
-    record.path = identity.path.raw;
-    if (identity.client) record.client = *identity.client;
+    if (asked.tenant != nullptr) record.tenant = asked.tenant->name;
+    record.route_class = asked.class_name;
+    record.verdict = verdict_name(asked.outcome.verdict);
+    record.reason = reason_name(asked.outcome.reason);
+    record.method = asked.method;
+    record.path = asked.path;
+    if (asked.client) record.client = *asked.client;
     record.status = status;
-    record.shadow = outcome.shadow;
-    record.policy_hash = documents.hash();
+    record.shadow = asked.outcome.shadow;
+    record.policy_hash = (asked.moment != nullptr ? *asked.moment : *moment_).documents().hash();
     record.microseconds = std::chrono::duration_cast<std::chrono::microseconds>(took).count();
     writer_->record(record);
   }
 
   Guard& guard_;
   std::unique_ptr<audit::Log::Writer> writer_;
+  std::shared_ptr<net::Waker> waker_;
   Jitter jitter_;
   std::uint64_t version_;
-  std::shared_ptr<const GuardSnapshot> snapshot_;
+  std::shared_ptr<const Moment> moment_;
   IdentifyScratch identify_;
   DecideScratch decide_;
+  std::vector<std::uint64_t> logins_;
+  std::uint32_t attempts_ = 1;
+  Asked here_;  // of the request that is being answered; keeps its memory
+  std::vector<SharedCharge> shared_;
+  std::uint64_t last_ticket_ = 0;
+  std::unordered_map<std::uint64_t, std::unique_ptr<Asked>> waiting_;
 };
 
 }  // namespace
-
-Guard::Guard(GuardOptions options) : options_(std::move(options)), limiter_(options_.limiter_bytes_max) {}
-
-void Guard::follow(config::Store& store) {
-  store.on_reload([this](const config::Store::Snapshot& snapshot, const policy::DocumentErrors& errors) {
-    if (errors.empty() && snapshot != nullptr) swap_in(GuardSnapshot::compile(snapshot->documents()));
-  });
-  if (const auto current = store.current()) swap_in(GuardSnapshot::compile(current->documents()));
-}
-
-void Guard::swap_in(std::shared_ptr<const GuardSnapshot> snapshot) {
-  const std::lock_guard lock(mutex_);
-  snapshot_ = std::move(snapshot);
-  version_.fetch_add(1, std::memory_order_release);
-}
-
-std::shared_ptr<const GuardSnapshot> Guard::snapshot() const {
-  const std::lock_guard lock(mutex_);
-  return snapshot_;
-}
-
-void Guard::expose(observe::Scrape& scrape) const {
-  using observe::MetricType;
-  metrics_.expose(scrape);
-  const Limiter::Stats stats = limiter_.stats();
-  scrape.sample("portcullis_guard_limiter_keys", "Keys that the limiter holds, paid or not.", MetricType::gauge, {},
-                static_cast<double>(stats.keys));
-  scrape.sample("portcullis_guard_limiter_keys_max", "Keys that the limiter has room for.", MetricType::gauge, {},
-                static_cast<double>(stats.keys_max));
-  scrape.sample("portcullis_guard_limiter_forgotten_total", "Keys forgotten before they had paid, because their bucket was full.",
-                MetricType::counter, {}, static_cast<double>(stats.forgotten));
-}
 
 net::Server::HandlerFactory make_handlers(Guard& guard, audit::Log& log) {
   return [&guard, &log](unsigned) { return make_handler(guard, log.writer()); };
@@ -193,10 +343,6 @@ net::Server::HandlerFactory make_handlers(Guard& guard, audit::Log& log) {
 
 std::unique_ptr<net::Handler> make_handler(Guard& guard, std::unique_ptr<audit::Log::Writer> writer) {
   return std::make_unique<GuardHandler>(guard, std::move(writer));
-}
-
-void add_guard_metrics(observe::Metrics& metrics, const Guard& guard) {
-  metrics.add_source([&guard](observe::Scrape& scrape) { guard.expose(scrape); });
 }
 
 }  // namespace portcullis::guard

@@ -1,5 +1,7 @@
 #include "guard/headers.hpp"
 
+#include <charconv>
+
 namespace portcullis::guard {
 namespace {
 
@@ -28,7 +30,7 @@ Match match(std::string_view name, std::string_view wanted) {
 
 struct Reader {
   DecidingHeaders& headers;
-  bool method = false, uri = false, host = false, authorization = false;
+  bool method = false, uri = false, host = false, authorization = false, database = false;
   Reason reason = Reason::none;
 
   void refuse(Reason why) {
@@ -65,6 +67,8 @@ struct Reader {
         break;
       case 14:
         if (match(field.name, "sec-fetch-mode") == Match::exact) first(field.value, headers.fetch_mode);
+        if (match(field.name, "content-length") == Match::exact)
+          std::from_chars(field.value.data(), field.value.data() + field.value.size(), headers.content_length);
         break;
       case 15:
         if (is(field, "x-forwarded-for")) {
@@ -75,6 +79,8 @@ struct Reader {
           }
         } else if (is(field, "x-forwarded-uri")) {
           once(field.value, headers.uri, uri);
+        } else if (is(field, "x-odoo-database")) {
+          once(field.value, headers.database, database);
         }
         break;
       case 16:
@@ -82,6 +88,9 @@ struct Reader {
         break;
       case 18:
         if (is(field, "x-forwarded-method")) once(field.value, headers.method, method);
+        break;
+      case 20:
+        if (match(field.name, "x-openerp-session-id") != Match::no) headers.names_session = true;
         break;
       default:
         break;
@@ -92,7 +101,9 @@ struct Reader {
 }  // namespace
 
 Reason read_headers(std::span<const net::Field> fields, DecidingHeaders& headers) {
-  headers.method = headers.uri = headers.host = headers.authorization = {};
+  headers.method = headers.uri = headers.host = headers.authorization = headers.database = {};
+  headers.names_session = false;
+  headers.content_length = 0;
   headers.accept = headers.fetch_mode = headers.content_type = {};
   headers.forwarded_for_count = headers.cookie_count = 0;
   Reader reader{headers};

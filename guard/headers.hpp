@@ -8,6 +8,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <span>
 #include <string_view>
 
@@ -22,6 +23,9 @@ inline constexpr std::size_t cookie_lines_max = 64;         // Traefik sends one
 struct DecidingHeaders {
   std::string_view method, uri, host;                 // X-Forwarded-Method, -Uri, -Host
   std::string_view authorization;                     // "" when absent
+  std::string_view database;                          // X-Odoo-Database, which Odoo 19 follows
+  bool names_session = false;                         // X-Openerp-Session-Id, which old versions took for the cookie
+  std::uint64_t content_length = 0;                   // of the client's body, where the proxy tells; 0 otherwise
   std::string_view accept, fetch_mode, content_type;  // of a denial's shape only; the first of each
   std::array<std::string_view, forwarded_for_lines_max> forwarded_for_lines;
   std::array<std::string_view, cookie_lines_max> cookie_lines;  // further ones are not read: they key nothing

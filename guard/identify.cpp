@@ -29,6 +29,32 @@ Reason find_tenant(const GuardSnapshot& snapshot, std::string_view host, std::op
   return tenant != nullptr ? Reason::none : Reason::unknown_host;
 }
 
+// A body of more than this is worth as many requests as it has such parts: one call may carry a thousand (threats: batches).
+constexpr std::uint64_t body_step_bytes = 64 * 1024;
+
+double body_factor(RouteClass route_class, std::uint64_t content_length) {
+  switch (route_class) {
+    case RouteClass::rpc_legacy:
+    case RouteClass::rpc_json2:
+    case RouteClass::rpc_web:
+      return static_cast<double>(1 + content_length / body_step_bytes);
+    default:
+      return 1;
+  }
+}
+
+Reason read_query_of(const GuardSnapshot& snapshot, const DecidingHeaders& headers, IdentifyScratch& scratch, Identity& identity) {
+  QueryFacts& query = scratch.query;
+  read_query(identity.path.query, query);
+  if (query.names_session || headers.names_session) return Reason::session_elsewhere;
+  if (query.database_count > query.databases.size()) return Reason::foreign_database;
+  for (std::size_t i = 0; i < query.database_count; ++i) {
+    if (!query.databases[i].empty() && !snapshot.may_name_database(*identity.tenant, query.databases[i])) return Reason::foreign_database;
+  }
+  if (!headers.database.empty() && !snapshot.may_name_database(*identity.tenant, headers.database)) return Reason::foreign_database;
+  return Reason::none;
+}
+
 }  // namespace
 
 Reason identify(const GuardSnapshot& snapshot, const SipKey& seed, const net::Request& request, std::optional<std::string_view> named,
@@ -47,6 +73,12 @@ Reason identify(const GuardSnapshot& snapshot, const SipKey& seed, const net::Re
   if (!is_token(headers.method)) return Reason::bad_method;
   if (const Reason reason = normalise_path(headers.uri, scratch.path, identity.path); reason != Reason::none) return reason;
   identity.route_class = classify(identity.path, headers.method);
+  if (const Reason reason = read_query_of(snapshot, headers, scratch, identity); reason != Reason::none) return reason;
+  if (!identity.tenant->own.empty() && may_be_replaced(*identity.route_class)) identity.own = identity.tenant->own_class(identity.path);
+  identity.cost_factor = std::min(query_cost_max, cost_factor(*identity.route_class, identity.path.decoded, scratch.query) *
+                                                      body_factor(*identity.route_class, headers.content_length));
+  identity.credentials = carries_credentials(*identity.route_class, identity.path);
+  identity.proves_login = proves_login(identity.path, headers.method);
   identity.sessions = find_sessions(headers.cookies(), seed);
   identity.api_key = find_api_key(headers.authorization, seed);
   return Reason::none;

@@ -11,6 +11,7 @@
 #include "guard/headers.hpp"
 #include "guard/host.hpp"
 #include "guard/path.hpp"
+#include "guard/query.hpp"
 #include "guard/reason.hpp"
 #include "guard/route_class.hpp"
 #include "guard/siphash.hpp"
@@ -27,6 +28,15 @@ struct Identity {
   PathForms path;
   Sessions sessions;
   std::optional<std::uint64_t> api_key;
+  const OwnClass* own = nullptr;  // a class of the tenant's own, in the place of route_class
+  double cost_factor = 1;
+  bool credentials = false;   // Odoo checks credentials for it
+  bool proves_login = false;  // a 200 to it means that the session is logged in
+
+  // What the class is called in records and answers.
+  [[nodiscard]] std::string_view class_name() const {
+    return own != nullptr ? std::string_view(own->name) : route_class ? route_class_name(*route_class) : std::string_view{};
+  }
 };
 
 // One a loop.
@@ -34,6 +44,7 @@ struct IdentifyScratch {
   DecidingHeaders headers;
   HostBuffer host;
   PathBuffer path;
+  QueryFacts query;
 };
 
 // `named`: the tenant that the middleware's address names, where it does. Reason::none when all of `identity` is known.

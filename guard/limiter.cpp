@@ -148,7 +148,7 @@ void Limiter::find(Charge& charge, std::int64_t now) const {
   if (charge.work.slot >= 0) tat = std::max(tat, bucket.tats[charge.work.slot]);
   const auto [interval, tolerance] = charge.limit;
   // A limit that became tighter by a reload must not keep a key out for longer than its own burst takes.
-  tat = std::min(tat, origin + tolerance);
+  tat = std::min(tat, origin + tolerance + charge.debt_max);
   const std::int64_t step = step_of(charge);
   const std::int64_t ahead = tat - origin;
   charge.wait = charge.soft ? 0 : std::max<std::int64_t>(0, ahead + step - tolerance);

@@ -43,6 +43,7 @@ struct Charge {
   double cost = 1;              // in requests; more than the burst is charged as the burst, or it could never pass
   std::uint32_t tag = 0;        // what the caller knows it by
   bool soft = false;            // is charged if the others are, and refuses nothing
+  std::int64_t debt_max = 0;    // nanoseconds beyond the tolerance that soft charges of this key may owe; the same for all of them
   std::int64_t window_end = 0;  // of a quota, on the caller's clock and the same for each charge of that window; 0: a rate
 
   // A quota of `count` until `end`.

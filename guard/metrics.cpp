@@ -27,8 +27,8 @@ void GuardMetrics::expose(observe::Scrape& scrape) const {
     scrape.sample("portcullis_guard_refusals_total", "Requests that did not pass, by reason.", MetricType::counter,
                   {{"reason", std::string(reason_names[reason])}}, static_cast<double>(count));
   }
-  for (std::size_t route_class = 0; route_class < route_class_count; ++route_class) {
-    const std::string name(policy::route_class_names[route_class]);
+  for (std::size_t route_class = 0; route_class <= own_classes; ++route_class) {
+    const std::string name(route_class == own_classes ? "own" : policy::route_class_names[route_class]);
     for (std::size_t verdict = 0; verdict < verdict_names.size(); ++verdict) {
       scrape.sample("portcullis_guard_requests_total", "Judged requests by route class and verdict.", MetricType::counter,
                     {{"class", name}, {"verdict", std::string(verdict_names[verdict])}},
@@ -37,7 +37,7 @@ void GuardMetrics::expose(observe::Scrape& scrape) const {
     scrape.sample("portcullis_guard_shadow_total", "Requests that passed only because of shadow mode, by route class.", MetricType::counter,
                   {{"class", name}}, static_cast<double>(shadow_[route_class].value()));
   }
-  for (std::size_t reason = static_cast<std::size_t>(Reason::access); reason < reason_names.size(); ++reason) {
+  for (std::size_t reason = static_cast<std::size_t>(first_judged_reason); reason < reason_names.size(); ++reason) {
     scrape.sample("portcullis_guard_shadow_reasons_total",
                   "Requests that passed only because of shadow mode, by what would have stopped them.", MetricType::counter,
                   {{"reason", std::string(reason_names[reason])}}, static_cast<double>(shadow_reasons_[reason].value()));

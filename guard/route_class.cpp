@@ -18,7 +18,7 @@ constexpr Limit an_hour(LimitKey key, double count, std::uint32_t burst) { retur
 
 using enum policy::LimitKey;
 constexpr std::array db_admin_limits{a_minute(address, 3, 3)};
-constexpr std::array login_limits{a_minute(address, 10, 10), a_minute(tenant, 60, 60)};
+constexpr std::array login_limits{a_minute(address, 10, 10), a_minute(login, 1, 5), a_minute(tenant, 60, 60)};
 constexpr std::array login_page_limits{a_minute(address, 60, 60)};
 constexpr std::array signup_reset_limits{a_minute(address, 3, 3), an_hour(address, 20, 20), an_hour(tenant, 60, 60)};
 constexpr std::array rpc_legacy_limits{a_second(address, 10, 40)};
@@ -40,35 +40,41 @@ constexpr std::array pay_hook_limits{a_second(address, 50, 100)};
 constexpr std::array health_limits{a_second(address, 1, 10)};
 constexpr std::array floor_limits{a_second(session, 20, 100), a_second(address, 200, 1000)};  // scanners and tills work in gusts
 
+constexpr std::array json2_quotas{policy::Quota{api_key, 20'000, policy::QuotaPeriod::day}};
+constexpr std::array export_concurrency{policy::Concurrency{tenant, 2, 120s}};
+constexpr std::array report_concurrency{policy::Concurrency{tenant, concurrency_by_workers, 120s}};
+constexpr std::array websocket_concurrency{policy::Concurrency{session, 5, 3600s}};
+
+using enum policy::StoreLoss;
 using enum OffUnlessOpened;
 using enum DenialShape;
 constexpr std::array<RouteClassInfo, route_class_count> infos{{
-    {RouteClass::db_admin, 26, 20, always, page, 0, db_admin_limits},
-    {RouteClass::login, 22, 5, never, page, 0, login_limits},
-    {RouteClass::login_page, 16, 1, never, page, 0, login_page_limits},
-    {RouteClass::signup_reset, 23, 10, never, page, 0, signup_reset_limits},
-    {RouteClass::rpc_legacy, 24, 3, always, xml_rpc, 0, rpc_legacy_limits},
-    {RouteClass::rpc_json2, 18, 2, never, problem, 0, rpc_json2_limits},
-    {RouteClass::rpc_web, 6, 1, never, json_rpc, 0, rpc_web_limits},
-    {RouteClass::exports, 21, 30, never, negotiate, 0, export_limits},
-    {RouteClass::report, 20, 20, never, negotiate, 0, report_limits},
-    {RouteClass::barcode, 13, 2, never, empty, 0, barcode_limits},
-    {RouteClass::upload, 17, 5, never, negotiate, 0, upload_limits},
-    {RouteClass::image, 3, 0.5, never, empty, 0, image_limits},
-    {RouteClass::statics, 2, 0, never, empty, 0, static_limits},
-    {RouteClass::ws_connect, 14, 2, never, empty, 10, ws_connect_limits},
-    {RouteClass::poll, 7, 0.5, never, json_rpc, 0, poll_limits},
-    {RouteClass::discuss, 8, 1, never, json_rpc, 0, discuss_limits},
-    {RouteClass::shop, 10, 1, never, page, 0, page_limits},
-    {RouteClass::open_pages, 9, 1, never, page, 0, page_limits},
-    {RouteClass::form, 19, 5, never, negotiate, 0, form_limits},
-    {RouteClass::pay_client, 15, 2, never, negotiate, 0, pay_client_limits},
-    {RouteClass::pay_hook, 4, 1, never, empty, 0, pay_hook_limits},
-    {RouteClass::health, 1, 0, never, empty, 0, health_limits},
-    {RouteClass::dev, 25, 1, in_tier_1, page, 0, rpc_web_limits},
-    {RouteClass::pos, 11, 1, never, negotiate, 0, floor_limits},
-    {RouteClass::scan, 12, 1, never, json_rpc, 0, floor_limits},
-    {RouteClass::other, 5, 1, never, negotiate, 0, rpc_web_limits},
+    {RouteClass::db_admin, 26, 20, always, page, 0, closed, db_admin_limits},
+    {RouteClass::login, 22, 5, never, page, 0, local, login_limits},
+    {RouteClass::login_page, 16, 1, never, page, 0, open, login_page_limits},
+    {RouteClass::signup_reset, 23, 10, never, page, 0, closed, signup_reset_limits},
+    {RouteClass::rpc_legacy, 24, 3, always, xml_rpc, 0, local, rpc_legacy_limits},
+    {RouteClass::rpc_json2, 18, 2, never, problem, 0, local, rpc_json2_limits, json2_quotas},
+    {RouteClass::rpc_web, 6, 1, never, json_rpc, 0, open, rpc_web_limits},
+    {RouteClass::exports, 21, 30, never, negotiate, 0, local, export_limits, {}, export_concurrency},
+    {RouteClass::report, 20, 20, never, negotiate, 0, local, report_limits, {}, report_concurrency},
+    {RouteClass::barcode, 13, 2, never, empty, 0, open, barcode_limits},
+    {RouteClass::upload, 17, 5, never, negotiate, 0, open, upload_limits},
+    {RouteClass::image, 3, 0.5, never, empty, 0, open, image_limits},
+    {RouteClass::statics, 2, 0, never, empty, 0, open, static_limits},
+    {RouteClass::ws_connect, 14, 2, never, empty, 10, open, ws_connect_limits, {}, websocket_concurrency},
+    {RouteClass::poll, 7, 0.5, never, json_rpc, 0, open, poll_limits},
+    {RouteClass::discuss, 8, 1, never, json_rpc, 0, open, discuss_limits},
+    {RouteClass::shop, 10, 1, never, page, 0, open, page_limits},
+    {RouteClass::open_pages, 9, 1, never, page, 0, open, page_limits},
+    {RouteClass::form, 19, 5, never, negotiate, 0, closed, form_limits},
+    {RouteClass::pay_client, 15, 2, never, negotiate, 0, open, pay_client_limits},
+    {RouteClass::pay_hook, 4, 1, never, empty, 0, open, pay_hook_limits},
+    {RouteClass::health, 1, 0, never, empty, 0, open, health_limits},
+    {RouteClass::dev, 25, 1, in_tier_1, page, 0, closed, rpc_web_limits},
+    {RouteClass::pos, 11, 1, never, negotiate, 0, open, floor_limits},
+    {RouteClass::scan, 12, 1, never, json_rpc, 0, open, floor_limits},
+    {RouteClass::other, 5, 1, never, negotiate, 0, open, rpc_web_limits},
 }};
 
 enum class Match : std::uint8_t {
@@ -155,6 +161,8 @@ constexpr std::array routes{
     Route{"/payment/status", below, RouteClass::pay_client},
     Route{"/payment/confirmation", below, RouteClass::pay_client},
     Route{"/payment", hook, RouteClass::pay_hook},
+    Route{"/odoo", below, RouteClass::other},  // the web client's pages, `/odoo/static/1` too
+    Route{"/scoped_app", below, RouteClass::other},
     Route{"/web/health", exact, RouteClass::health},
     Route{"/websocket/health", exact, RouteClass::health},
     Route{"/web/tests", below, RouteClass::dev},
@@ -260,7 +268,49 @@ RouteClass classify_form(std::string_view path, bool reads) {
   return bare == RouteClass::other ? whole : stricter(whole, bare);
 }
 
+template <class Test>
+bool any_form(const PathForms& forms, Test test) {
+  return test(forms.decoded) || (forms.raw != forms.decoded && test(forms.raw)) || (!forms.resolved.empty() && test(forms.resolved));
+}
+
+bool is_below(std::string_view path, std::string_view folder) {
+  return path.starts_with(folder) && (path.size() == folder.size() || path[folder.size()] == '/');
+}
+
 }  // namespace
+
+bool carries_credentials(RouteClass route_class, const PathForms& forms) {
+  if (route_class == RouteClass::login) return true;
+  return route_class == RouteClass::rpc_legacy && any_form(forms, [](std::string_view path) {
+           return path.find("/common") != std::string_view::npos;  // /xmlrpc/common, /xmlrpc/2/common: authenticate and login
+         });
+}
+
+bool proves_login(const PathForms& forms, std::string_view method) {
+  if (method != "GET") return false;
+  const std::string_view path = forms.decoded;  // as spelled by Odoo's own client; a stranger spelling proves nothing
+  return forms.resolved.empty() && (path == "/web" || is_below(path, "/odoo") || is_below(path, "/web/webclient/load_menus") ||
+                                    is_below(path, "/report/pdf") || is_below(path, "/report/html"));
+}
+
+bool is_login_form(std::string_view decoded_path) {
+  if (decoded_path.ends_with('/')) decoded_path.remove_suffix(1);
+  return decoded_path.ends_with("/web/login") || decoded_path.ends_with("/web/login/totp");  // also behind a language
+}
+
+bool may_be_replaced(RouteClass route_class) {
+  switch (route_class) {
+    case RouteClass::other:
+    case RouteClass::open_pages:
+    case RouteClass::shop:
+    case RouteClass::discuss:
+    case RouteClass::pos:
+    case RouteClass::scan:
+      return true;
+    default:
+      return false;
+  }
+}
 
 bool has_language(std::string_view path) {
   if (path.starts_with("/web") && (path.size() == 4 || path[4] == '/')) return false;  // is none, and most requests begin so

@@ -69,12 +69,29 @@ struct RouteClassInfo {
   OffUnlessOpened off;
   DenialShape shape;
   std::uint32_t retry_after_min_seconds;  // for clients that reconnect in swarms
+  policy::StoreLoss on_store_loss;
   std::span<const policy::Limit> limits;
+  std::span<const policy::Quota> quotas{};             // multiplied by the factor of the tenant's plan
+  std::span<const policy::Concurrency> concurrency{};  // a `max` of concurrency_by_workers follows from the tenant's workers
 };
+inline constexpr std::uint32_t concurrency_by_workers = 0;  // a quarter of them, rounded up; none where they are not told
 const RouteClassInfo& route_class_info(RouteClass route_class);
 
 // The strictest class of all forms. `method` as the client sent it.
 RouteClass classify(const PathForms& forms, std::string_view method);
+
+// True where a request carries credentials that Odoo checks, whatever else its class is: such requests share one count an
+// address, through whichever door they come.
+bool carries_credentials(RouteClass route_class, const PathForms& forms);
+
+// True for routes that answer 200 only to who is logged in, and send everybody else to the login page.
+bool proves_login(const PathForms& forms, std::string_view method);
+
+// True for the forms that answer a login by 303 or 200: their outcome can be read off the status.
+bool is_login_form(std::string_view decoded_path);
+
+// True where a tenant's own class may take the place of `route_class`: classes that guard nothing in particular.
+bool may_be_replaced(RouteClass route_class);
 
 // True when the first segment of `path` may be a language to Odoo (`/fr`, `/fr_BE`, `/sr@latin`): up to three letters, then
 // anything after `_`, `-` or `@`, because Odoo takes the nearest language that begins with what stands before `_`.

@@ -1,7 +1,7 @@
 #!/bin/bash
 # The gate in a real cluster: kube-apiserver, kube-controller-manager and etcd on this machine, the shipped manifests in it,
 # and the program behind them, in a network namespace of the run's own. Needs root (or sudo): namespaces and mounts. The
-# first run builds Kubernetes from source, about ten minutes; later ones begin at once. The last line is `N passed, N failed`.
+# first run builds Kubernetes and Traefik from source, a quarter of an hour; later ones begin at once. The last line is `N passed, N failed`.
 #
 #   scripts/e2e.sh [--core] [PYTEST_ARGUMENT...]     --core: what .ci/run runs; PORTCULLIS_PROGRAM: a program that is built already
 set -euo pipefail

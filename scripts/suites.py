@@ -3,8 +3,8 @@
     suites.py BUILD_DIR [SUITE...] [--scripts]
 
 A suite is BUILD_DIR/tests/portcullis_test_<folder> (Catch2); with --scripts the tests of the code itself
-(tests/structure/*.py), those that drive build/portcullis or $PORTCULLIS_PROGRAM over its sockets (tests/integration/*.py)
-and the demo run too. A program that crashes, hangs or runs no test case is a failure.
+(tests/structure/*.py), those that compare parts of it with others' (tests/differential/*.py), those that drive
+build/portcullis or $PORTCULLIS_PROGRAM over its sockets (tests/integration/*.py) and the demo run too. A program that crashes, hangs or runs no test case is a failure.
 The last line is `N passed, N failed`; the exit code is 1 when one failed.
 """
 
@@ -78,7 +78,7 @@ def main():
                 return None
             bad = sum(int(n) for n in re.findall(r"(?:failures|errors)=(\d+)", output))
             return max(0, int(line.group(1)) - bad), bad
-        scripts = [*(root / "tests" / "structure").glob("*_test.py"), *(root / "tests" / "integration").glob("*_test.py")]
+        scripts = [path for folder in ("structure", "differential", "integration") for path in (root / "tests" / folder).glob("*_test.py")]
         for script in sorted(scripts):
             p, f = run(f"{script.parent.name}/{script.stem}", [sys.executable, str(script)], unittest_totals)
             passed, failed = passed + p, failed + f

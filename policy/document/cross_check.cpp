@@ -92,16 +92,19 @@ class CrossCheck {
   }
 
   void references() {
-    Names environments, tenants, plans, lists;
+    Names environments, tenants, plans, lists, pools, profiles, calendars;
     for (const Platform& platform : draft_.platforms)
       environments.insert(environments.end(), platform.environments.begin(), platform.environments.end());
     for (const Tenant& tenant : draft_.tenants) tenants.push_back(tenant.name);
     for (const GuardPolicy& guard : draft_.guard_policies) {
       for (const Plan& plan : guard.plans) plans.push_back(plan.name);
       for (const NetworkList& list : guard.lists) lists.push_back(list.name);
+      for (const Pool& pool : guard.pools) pools.push_back(pool.name);
+      for (const Profile& profile : guard.profiles) profiles.push_back(profile.name);
     }
+    for (const Calendar& calendar : draft_.calendars) calendars.push_back(calendar.name);
     const std::unordered_set<std::string_view> environment_set(environments.begin(), environments.end()),
-        tenant_set(tenants.begin(), tenants.end()), plan_set(plans.begin(), plans.end());
+        tenant_set(tenants.begin(), tenants.end()), plan_set(plans.begin(), plans.end()), pool_set(pools.begin(), pools.end());
     std::unordered_map<std::string_view, Names> lists_of;
     for (const Tenant& tenant : draft_.tenants)
       if (tenant.guard)
@@ -124,11 +127,23 @@ class CrossCheck {
           for (const std::string& tenant : reference.tenants)
             if (const auto own = lists_of.find(tenant); own != lists_of.end())
               known.insert(known.end(), own->second.begin(), own->second.end());
-          if (std::find(known.begin(), known.end(), reference.name.text) == known.end())
+          if (!among(known, reference.name.text))
             nothing(reference, reference.tenants.empty() ? "a list of the GuardPolicy" : "a list of the tenant or of the GuardPolicy",
                     known);
           break;
         }
+        case ReferenceTo::pool:
+          if (!pool_set.contains(reference.name.text)) nothing(reference, "a pool of the GuardPolicy", pools);
+          break;
+        case ReferenceTo::profile:
+          if (!among(profiles, reference.name.text)) nothing(reference, "a profile of the GuardPolicy", profiles);
+          break;
+        case ReferenceTo::calendar:
+          if (!among(calendars, reference.name.text)) nothing(reference, "a Calendar's name", calendars);
+          break;
+        case ReferenceTo::period:
+          period(reference);
+          break;
         case ReferenceTo::name_space:
           name_space(reference);
           break;
@@ -150,6 +165,13 @@ class CrossCheck {
             "found " + duration_text(duration) + " after validFrom, want at most " + duration_text(max) +
                 " (Platform.exceptions.maxDuration)");
     }
+  }
+
+  void calendars() {
+    constexpr auto max = static_cast<std::size_t>(calendars_range.max);
+    if (draft_.calendars.size() > max)
+      say(draft_.calendars[max].place, "",
+          "found " + std::to_string(draft_.calendars.size()) + " Calendars, want at most " + std::to_string(max));
   }
 
   void index_namespaces() {
@@ -207,6 +229,19 @@ class CrossCheck {
               " owns; want a namespace of the tenants named beside it");
   }
 
+  static bool among(const Names& names, std::string_view name) { return std::find(names.begin(), names.end(), name) != names.end(); }
+
+  // Of a calendar that is there.
+  void period(const Reference& reference) {
+    for (const Calendar& calendar : draft_.calendars) {
+      if (calendar.name != reference.calendar) continue;
+      Names periods;
+      for (const Period& period : calendar.periods) periods.push_back(period.name);
+      if (!among(periods, reference.name.text)) nothing(reference, "a period of the Calendar " + quoted(calendar.name), periods);
+      return;
+    }
+  }
+
   void nothing(const Reference& reference, const std::string& want, const Names& known) {
     const std::string hint = near_misses_++ < near_misses_max ? did_you_mean(reference.name.text, known) : "";
     say(reference.name.place, reference.name.field,
@@ -229,6 +264,8 @@ void cross_check(const Draft& draft, bool needs_guard_policy, Completeness compl
   check.names_once(draft.tenants, "Tenant");
   check.names_once(draft.policies, "Policy");
   check.names_once(draft.exceptions, "PolicyException");
+  check.names_once(draft.calendars, "Calendar");
+  check.calendars();
   check.namespaces();
   check.system_namespaces();
   check.hosts();

@@ -1,24 +1,12 @@
 #include <algorithm>
-#include <array>
 
 #include "base/text.hpp"
 #include "policy/document/draft.hpp"
-#include "policy/document/formats.hpp"
+#include "policy/document/readers.hpp"
 #include "policy/rule/rule.hpp"
 
 namespace portcullis::policy {
 namespace {
-
-constexpr std::size_t words_bytes_max = sentence_range.max;
-
-std::string read_words(const Cursor& at, std::string_view want) {
-  const auto text = at.text(want);
-  if (!text) return "";
-  const bool blank = text->find_first_not_of(" \t\r\n") == std::string::npos;
-  if (blank || text->size() > words_bytes_max)
-    at.say("found " + std::string(blank ? "a blank text" : "more than 512 bytes") + ", want " + std::string(want));
-  return *text;
-}
 
 std::vector<std::string> read_rules(const Cursor& at) {
   std::vector<std::string> out;
@@ -62,15 +50,6 @@ ExceptionObject read_object(const Cursor& at) {
   return out;
 }
 
-std::optional<Instant> read_instant(const Cursor& at) {
-  constexpr std::string_view want = "an instant with its offset such as 2026-11-20T00:00:00+01:00";
-  const auto text = at.text(want);
-  if (!text) return std::nullopt;
-  const auto instant = parse_instant(*text);
-  if (!instant) at.refuse(want);
-  return instant;
-}
-
 }  // namespace
 
 void decode_exception(const Cursor& spec, PolicyException& out, Draft& draft) {
@@ -102,9 +81,9 @@ void decode_exception(const Cursor& spec, PolicyException& out, Draft& draft) {
     for (const Cursor& item : match["objects"].list("a list of objects, each with `kind` and `name`"))
       out.objects.push_back(read_object(item));
   }
-  out.reason = read_words(spec["reason"], "the reason for this exception");
-  out.ticket = read_words(spec["ticket"], "the ticket of this exception");
-  out.approved_by = read_words(spec["approvedBy"], "who approved this exception");
+  out.reason = read_sentence(spec["reason"], "the reason for this exception");
+  out.ticket = read_sentence(spec["ticket"], "the ticket of this exception");
+  out.approved_by = read_sentence(spec["approvedBy"], "who approved this exception");
   const auto from = read_instant(spec["validFrom"]), until = read_instant(spec["expiresAt"]);
   if (!from || !until) return;
   out.valid_from = *from;

@@ -1,106 +1,31 @@
-// GuardPolicy, and the parts of it that a tenant's `guard` shares.
-#include <algorithm>
+// GuardPolicy, and the lists and access entries that a tenant's `guard` shares.
 #include <array>
+#include <chrono>
 #include <set>
-#include <unordered_map>
 
 #include "base/text.hpp"
 #include "policy/document/draft.hpp"
 #include "policy/document/formats.hpp"
+#include "policy/document/readers.hpp"
 #include "policy/document/route_classes.hpp"
 
 namespace portcullis::policy {
 namespace {
 
-constexpr std::array<std::string_view, 4> limit_keys{"address", "session", "api-key", "tenant"};
-
-constexpr std::size_t limits_max = limits_range.max;
-
-void read_rate(const Cursor& at, Rate& out) {
-  constexpr std::string_view want = "a rate such as 30/min; the units are s, min, h and day";
-  const auto text = at.text(want);
-  if (!text) return;
-  if (const auto rate = parse_rate(*text))
-    out = *rate;
-  else
-    at.refuse(want);
-}
-
-void read_burst(const Cursor& at, std::uint32_t& out) {
-  if (const auto burst = at.integer(burst_range, "a burst of at least 1, the requests let through at once"))
-    out = static_cast<std::uint32_t>(*burst);
-}
-
-double read_above_zero(const Cursor& at, std::int64_t max, std::string_view want) {
-  const auto value = at.number(want);
-  if (!value) return 1;
-  if (*value > 0 && *value <= static_cast<double>(max)) return *value;
-  at.refuse(want);
-  return 1;
-}
-
-Limit read_limit(const Cursor& at) {
-  Limit out;
-  if (!at.mapping(fields::limit)) return out;
-  const Cursor key = at["key"];
-  if (key.present() && key.node()->kind == yaml::Kind::string && key.node()->text == "login") {
-    key.say("found `login`, which comes with a later version of Portcullis; want " + one_of(limit_keys) + " until then");
-  } else {
-    out.key = key.word_of<LimitKey>({{"address", LimitKey::address},
-                                     {"session", LimitKey::session},
-                                     {"api-key", LimitKey::api_key},
-                                     {"tenant", LimitKey::tenant}})
-                  .value_or(LimitKey::address);
-  }
-  read_rate(at["rate"], out.rate);
-  read_burst(at["burst"], out.burst);
-  return out;
-}
-
-ClassOverride read_class(const Cursor& at, const std::string& name) {
-  ClassOverride out;
-  out.place = at.place();
-  out.name = name;
-  if (!at.mapping(fields::class_override)) return out;
-  if (const Cursor limits = at["limits"]; limits.present()) {
-    out.limits.emplace();
-    for (const Cursor& item : limits.list("a list of limits, each with `key`, `rate` and `burst`")) out.limits->push_back(read_limit(item));
-    if (out.limits->size() > limits_max) limits.say("found " + std::to_string(out.limits->size()) + " limits, want at most 8");
-  }
-  if (const Cursor cost = at["cost"]; cost.present()) {
-    constexpr std::string_view want = "a cost from 0 to 1000";
-    const auto value = cost.number(want);
-    if (value && (*value < 0 || *value > static_cast<double>(cost_range.max))) cost.refuse(want);
-    out.cost = value;
-  }
-  if (at["mode"].present()) out.mode = decode_guard_mode(at["mode"]);
-  return out;
-}
-
-std::vector<std::string> read_list_names(const Cursor& at, const std::string& tenant, Draft& draft) {
-  std::vector<std::string> out;
-  if (!at.present()) return out;
-  for (const Cursor& item : at.list("a list of names of lists")) {
-    auto name = item.text("the name of a list");
-    if (!name) continue;
-    draft.references.push_back(
-        {ReferenceTo::list, mention(item, *name), tenant.empty() ? std::vector<std::string>{} : std::vector<std::string>{tenant}});
-    out.push_back(*std::move(name));
-  }
-  return out;
-}
+constexpr std::chrono::seconds ban_window_max = std::chrono::hours(24), ban_max = std::chrono::hours(24 * 30);
 
 Plan read_plan(const Cursor& at, const std::string& name) {
   Plan out;
   out.name = name;
   if (!at.mapping(fields::plan)) return out;
-  if (at["factor"].present()) out.factor = read_above_zero(at["factor"], factor_range.max, "a factor above 0, at most 1000");
+  if (at["factor"].present()) out.factor = read_factor(at["factor"]);
   if (const Cursor bucket = at["tenant"]; bucket.present()) {
     out.tenant.emplace();
     out.tenant->key = LimitKey::tenant;
     if (bucket.mapping(fields::bucket)) {
       read_rate(bucket["rate"], out.tenant->rate);
-      read_burst(bucket["burst"], out.tenant->burst);
+      if (const auto burst = bucket["burst"].integer(burst_range, "a burst of at least 1, the requests let through at once"))
+        out.tenant->burst = static_cast<std::uint32_t>(*burst);
     }
   }
   return out;
@@ -121,11 +46,42 @@ TrustedProxies read_proxies(const Cursor& at) {
   return out;
 }
 
-}  // namespace
-
-std::optional<GuardMode> decode_guard_mode(const Cursor& at) {
-  return at.word_of<GuardMode>({{"enforce", GuardMode::enforce}, {"shadow", GuardMode::shadow}});
+Bans read_bans(const Cursor& at) {
+  Bans out;
+  if (!at.mapping(fields::bans)) return out;
+  if (at["failures"].present())
+    if (const auto count = at["failures"].integer(ban_failures_range, "the failed logins that ban, from 1 to 10000"))
+      out.failures = static_cast<std::uint32_t>(*count);
+  const auto duration = [&](std::string_view name, std::chrono::seconds max, std::chrono::seconds& into) {
+    if (at[name].present()) into = read_duration(at[name], max).value_or(into);
+  };
+  duration("window", ban_window_max, out.window);
+  const std::size_t refusals = at.decoding().errors.size();
+  duration("first", ban_max, out.first);
+  duration("max", ban_max, out.max);
+  if (out.first > out.max && at.decoding().errors.size() == refusals)
+    at[at["first"].present() ? "first" : "max"].say("found a first ban of " + duration_text(out.first) + " and a longest of " +
+                                                    duration_text(out.max) + ", want `first` at most `max`");
+  return out;
 }
+
+std::vector<Pool> read_pools(const Cursor& at) {
+  std::vector<Pool> out;
+  NamesSeen seen;
+  for (const Cursor& item : at.list("a list of pools, each with `name` and `capacity`", Cursor::Empty::taken)) {
+    Pool pool;
+    if (!item.mapping(fields::pool)) continue;
+    pool.name = read_name_once(item["name"], "pool", seen);
+    read_rate(item["capacity"], pool.capacity);
+    constexpr std::array<std::string_view, 1> fairness{"weighted"};
+    if (item["fairness"].present()) (void)item["fairness"].word(fairness);
+    out.push_back(std::move(pool));
+  }
+  refuse_above(at, out.size(), pools_range, "pools");
+  return out;
+}
+
+}  // namespace
 
 std::vector<Network> decode_networks(const Cursor& at) {
   constexpr std::string_view want = "a network such as 10.42.0.0/16 or 2001:db8::/32";
@@ -147,56 +103,46 @@ std::vector<Network> decode_networks(const Cursor& at) {
 
 std::vector<NetworkList> decode_lists(const Cursor& at) {
   std::vector<NetworkList> out;
-  std::unordered_map<std::string, std::string> seen;
+  NamesSeen seen;
   for (const Cursor& item : at.list("a list of lists, each with `name` and `cidrs`", Cursor::Empty::taken)) {
     NetworkList list;
     list.place = item.place();
     if (!item.mapping(fields::network_list)) continue;
-    constexpr std::string_view want_name = "the list's name, a DNS label";
-    const Cursor name = item["name"];
-    if (const auto text = name.text(want_name)) {
-      list.name = *text;
-      if (!is_dns_label(*text)) name.refuse(want_name);
-      if (const auto [first, fresh] = seen.emplace(*text, name.place().text()); !fresh)
-        name.say("found the list " + quoted(*text) + " a second time, want each name once (the first is at " + first->second + ")");
-    }
+    list.name = read_name_once(item["name"], "list", seen);
     list.networks = decode_networks(item["cidrs"]);
-    if (item["factor"].present()) list.factor = read_above_zero(item["factor"], factor_range.max, "a factor above 0, at most 1000");
+    if (item["factor"].present()) list.factor = read_factor(item["factor"]);
     out.push_back(std::move(list));
   }
   return out;
 }
 
-std::vector<AccessEntry> decode_access(const Cursor& at, const std::string& tenant, Draft& draft) {
-  std::vector<AccessEntry> out;
-  for (const Cursor& item : at.list("a list of access entries", Cursor::Empty::taken)) {
-    AccessEntry entry;
-    entry.place = item.place();
-    if (!item.mapping(fields::access_entry)) continue;
-    for (const Cursor& name : item["classes"].list("a list of route classes"))
-      if (const auto index = name.word(route_class_names)) entry.classes.emplace_back(route_class_names[*index]);
-    entry.allow = read_list_names(item["allow"], tenant, draft);
-    entry.deny = read_list_names(item["deny"], tenant, draft);
-    entry.default_allow = item["default"].word_of<bool>({{"allow", true}, {"deny", false}}).value_or(false);
-    out.push_back(std::move(entry));
+std::vector<std::string> decode_list_names(const Cursor& at, const std::string& tenant, Draft& draft) {
+  std::vector<std::string> out;
+  for (const Cursor& item : at.list("a list of names of lists")) {
+    auto name = item.text("the name of a list");
+    if (!name) continue;
+    draft.references.push_back(
+        {ReferenceTo::list, mention(item, *name), tenant.empty() ? std::vector<std::string>{} : std::vector<std::string>{tenant}});
+    out.push_back(*std::move(name));
   }
   return out;
 }
 
-std::vector<ClassOverride> decode_classes(const Cursor& at, const std::string& tenant) {
-  std::vector<ClassOverride> out;
-  if (!at.any_mapping("a mapping from route classes to their overrides")) return out;
-  for (const auto& [pair, member] : at.members()) {
-    const bool own = member.node()->find("match") != nullptr;
-    if (route_class_index(pair->key) < route_class_names.size()) {
-      out.push_back(read_class(member, pair->key));
-    } else if (own && !tenant.empty()) {
-      member.say("found the tenant's own class " + quoted(pair->key) +
-                 ", which comes with a later version of Portcullis; want a built-in route class until then");
-    } else {
-      member.say("found the unknown route class " + quoted(pair->key) + ", want " + one_of(route_class_names) +
-                 did_you_mean(pair->key, route_class_names));
-    }
+std::vector<AccessEntry> decode_access(const Cursor& at, const std::string& tenant, std::span<const ClassOverride> classes, Draft& draft) {
+  std::vector<std::string_view> names(route_class_names.begin(), route_class_names.end());
+  for (const ClassOverride& each : classes)
+    if (!each.match.empty()) names.push_back(each.name);
+  std::vector<AccessEntry> out;
+  for (const Cursor& item : at.list("a list of access entries", Cursor::Empty::taken)) {
+    AccessEntry entry;
+    entry.place = item.place();
+    if (!item.mapping(tenant.empty() ? fields::access_entry : fields::tenant_access_entry)) continue;
+    for (const Cursor& name : item["classes"].list("a list of route classes"))
+      if (const auto index = name.word(names)) entry.classes.emplace_back(names[*index]);
+    if (item["allow"].present()) entry.allow = decode_list_names(item["allow"], tenant, draft);
+    if (item["deny"].present()) entry.deny = decode_list_names(item["deny"], tenant, draft);
+    entry.default_allow = item["default"].word_of<bool>({{"allow", true}, {"deny", false}}).value_or(false);
+    out.push_back(std::move(entry));
   }
   return out;
 }
@@ -214,7 +160,11 @@ void decode_guard_policy(const Cursor& spec, GuardPolicy& out, Draft& draft) {
     }
   }
   if (spec["lists"].present()) out.lists = decode_lists(spec["lists"]);
-  if (spec["access"].present()) out.access = decode_access(spec["access"], "", draft);
+  if (spec["access"].present()) out.access = decode_access(spec["access"], "", {}, draft);
+  if (spec["bans"].present()) out.bans = read_bans(spec["bans"]);
+  if (spec["pools"].present()) out.pools = read_pools(spec["pools"]);
+  if (spec["profiles"].present()) out.profiles = decode_profiles(spec["profiles"], draft);
+  if (spec["overrides"].present()) out.overrides = decode_overrides(spec["overrides"], draft);
   if (spec["mode"].present()) out.mode = decode_guard_mode(spec["mode"]).value_or(GuardMode::enforce);
 }
 

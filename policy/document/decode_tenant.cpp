@@ -1,9 +1,10 @@
-#include <array>
+#include <algorithm>
 
 #include "base/text.hpp"
 #include "policy/document/budget.hpp"
 #include "policy/document/draft.hpp"
 #include "policy/document/formats.hpp"
+#include "policy/document/readers.hpp"
 
 namespace portcullis::policy {
 namespace {
@@ -86,6 +87,21 @@ void read_hosts(const Cursor& at, Tenant& out, Draft& draft) {
   }
 }
 
+// What Odoo takes as a database's name, or the beginning of one.
+bool is_database(std::string_view text) {
+  if (text.ends_with('*')) text.remove_suffix(1);
+  const auto plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); };
+  return !text.empty() && text.size() <= 63 && plain(text.front()) &&
+         std::all_of(text.begin(), text.end(), [&](char c) { return plain(c) || c == '_' || c == '.' || c == '-'; });
+}
+
+std::vector<std::string> read_databases(const Cursor& at) {
+  std::vector<std::string> out = read_texts(at, "a list of databases, or nothing at all for any",
+                                            "a database's name, with at most one `*` at its end and something before it", is_database);
+  refuse_above(at, out.size(), databases_range, "databases");
+  return out;
+}
+
 TenantGuard read_guard(const Cursor& at, const std::string& tenant, Draft& draft) {
   TenantGuard out;
   out.place = at.place();
@@ -96,9 +112,20 @@ TenantGuard read_guard(const Cursor& at, const std::string& tenant, Draft& draft
     draft.references.push_back({ReferenceTo::plan, mention(plan, *text), {}});
   }
   if (at["lists"].present()) out.lists = decode_lists(at["lists"]);
-  if (at["access"].present()) out.access = decode_access(at["access"], tenant, draft);
   if (at["classes"].present()) out.classes = decode_classes(at["classes"], tenant);
+  if (at["access"].present()) out.access = decode_access(at["access"], tenant, out.classes, draft);
   if (at["mode"].present()) out.mode = decode_guard_mode(at["mode"]);
+  if (at["databases"].present()) out.databases = read_databases(at["databases"]);
+  if (at["workers"].present())
+    if (const auto workers = at["workers"].integer(workers_range, "the worker processes of its Odoo, from 1 to 1024"))
+      out.workers = static_cast<std::uint32_t>(*workers);
+  if (at["quotas"].present()) out.quotas = decode_quotas(at["quotas"]);
+  if (const Cursor pool = at["pool"]; pool.present()) {
+    if (const auto text = pool.text("a pool of the GuardPolicy")) {
+      out.pool = *text;
+      draft.references.push_back({ReferenceTo::pool, mention(pool, *text), {}});
+    }
+  }
   return out;
 }
 

@@ -63,13 +63,17 @@ bool Cursor::any_mapping(std::string_view want) const {
   return false;
 }
 
-bool Cursor::mapping(std::span<const std::string_view> fields, std::span<const std::string_view> later) const {
+bool Cursor::mapping(std::span<const std::string_view> fields, std::span<const std::string_view> later,
+                     std::span<const Misplaced> misplaced) const {
   if (!any_mapping("a mapping with " + one_of(fields))) return false;
   for (const yaml::Pair& pair : node_->pairs) {
     if (std::find(fields.begin(), fields.end(), pair.key) != fields.end()) continue;
     const Cursor member(*decoding_, &pair.value, pair.key_span, field_path(field_, pair.key));
+    const auto elsewhere = std::find_if(misplaced.begin(), misplaced.end(), [&](const Misplaced& each) { return each.name == pair.key; });
     if (std::find(later.begin(), later.end(), pair.key) != later.end())
       member.say("found " + quoted(pair.key) + ", which comes with a later version of Portcullis; leave it out until then");
+    else if (elsewhere != misplaced.end())
+      member.say("found " + quoted(pair.key) + ", " + std::string(elsewhere->told));
     else
       member.say("found the unknown field " + quoted(pair.key) + ", want " + one_of(fields) + did_you_mean(pair.key, fields));
   }
@@ -79,7 +83,7 @@ bool Cursor::mapping(std::span<const std::string_view> fields, std::span<const s
 bool Cursor::mapping(const Record& record) const {
   std::vector<std::string_view> names;
   for (const Field& field : record.fields) names.push_back(field.name);
-  return mapping(names, record.later);
+  return mapping(names, record.later, record.misplaced);
 }
 
 Cursor Cursor::operator[](std::string_view name) const {

@@ -51,9 +51,10 @@ class Cursor {
   // Any other sentence at this place.
   void say(std::string what, ErrorKind kind = ErrorKind::invalid) const;
 
-  // A mapping whose members are all among `fields`. Members among `later` come with a later version and are refused so; other
-  // members are unknown. False, and refused, when this is absent or no mapping.
-  bool mapping(std::span<const std::string_view> fields, std::span<const std::string_view> later = {}) const;
+  // A mapping whose members are all among `fields`. Members among `later` come with a later version and are refused so, those
+  // among `misplaced` with where they belong; other members are unknown. False, and refused, when this is absent or no mapping.
+  bool mapping(std::span<const std::string_view> fields, std::span<const std::string_view> later = {},
+               std::span<const Misplaced> misplaced = {}) const;
   bool mapping(const Record& record) const;
   // A mapping with members of any name.
   [[nodiscard]] bool any_mapping(std::string_view want) const;

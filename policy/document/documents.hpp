@@ -276,9 +276,10 @@ struct BusinessDays {
 };
 
 struct Recurrence {
-  std::string rule;  // RFC 5545 RRULE, checked
+  std::string rule;  // RFC 5545 RRULE, checked (policy/calendar/recurrence.hpp)
   LocalTime start;
-  std::chrono::seconds duration{0};
+  std::chrono::seconds duration{0};                                                  // elapsed from `start`
+  std::chrono::sys_days since = std::chrono::year(2000) / std::chrono::January / 3;  // as DTSTART: what INTERVAL counts from; a Monday
 };
 
 struct LocalSpan {                           // half-open

@@ -1,6 +1,7 @@
 // Documents as read one by one, before they are held against each other: with the places of what they claim and refer to.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -29,12 +30,13 @@ struct NamespaceClaim {
   std::string tenant;
 };
 
-enum class ReferenceTo { environment, tenant, name_space, plan, list };
+enum class ReferenceTo { environment, tenant, name_space, plan, list, pool, profile, calendar, period };
 
 struct Reference {
   ReferenceTo to;
   Mention name;
   std::vector<std::string> tenants;  // a list: whose lists count beside the platform's; a namespace: whose it must be, if any
+  std::string calendar{};            // a period: its calendar
 };
 
 struct Term {  // of an exception
@@ -48,6 +50,7 @@ struct Draft {
   std::vector<Policy> policies;
   std::vector<PolicyException> exceptions;
   std::vector<GuardPolicy> guard_policies;
+  std::vector<Calendar> calendars;
   std::vector<HostClaim> hosts;
   std::vector<NamespaceClaim> namespaces;
   std::vector<Reference> references;
@@ -60,11 +63,18 @@ void decode_tenant(const Cursor& spec, Tenant& out, Draft& draft);
 void decode_policy(const Cursor& spec, Policy& out, Draft& draft);
 void decode_exception(const Cursor& spec, PolicyException& out, Draft& draft);
 void decode_guard_policy(const Cursor& spec, GuardPolicy& out, Draft& draft);
+void decode_calendar(const Cursor& spec, Calendar& out);
 
-// What a tenant's guard and the GuardPolicy share. `tenant` is "" for the platform's own.
+std::vector<Profile> decode_profiles(const Cursor& at, Draft& draft);
+std::vector<ProfileOverride> decode_overrides(const Cursor& at, Draft& draft);
+
+// What a tenant's guard and the GuardPolicy share. `tenant` is "" for the platform's own. Access entries may name the own
+// classes among `classes`.
 std::vector<NetworkList> decode_lists(const Cursor& at);
-std::vector<AccessEntry> decode_access(const Cursor& at, const std::string& tenant, Draft& draft);
+std::vector<std::string> decode_list_names(const Cursor& at, const std::string& tenant, Draft& draft);
+std::vector<AccessEntry> decode_access(const Cursor& at, const std::string& tenant, std::span<const ClassOverride> classes, Draft& draft);
 std::vector<ClassOverride> decode_classes(const Cursor& at, const std::string& tenant);
+std::vector<Quota> decode_quotas(const Cursor& at);
 std::vector<Network> decode_networks(const Cursor& at);
 std::optional<GuardMode> decode_guard_mode(const Cursor& at);
 

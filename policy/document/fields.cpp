@@ -1,4 +1,4 @@
-// Platform, Tenant, Policy and PolicyException; the guard's fields are in fields_guard.cpp.
+// Platform, Tenant, Policy and PolicyException; the guard's fields are in fields_guard.cpp, a Calendar's in fields_calendar.cpp.
 #include "policy/document/fields.hpp"
 
 #include <array>
@@ -288,6 +288,8 @@ constexpr DocumentKind::Column exception_columns[]{
     {"Expires", ".spec.expiresAt", "string"}, {"Ticket", ".spec.ticket", "string"}, accepted, age};
 constexpr DocumentKind::Column guard_columns[]{{"Mode", ".spec.mode", "string"}, accepted, age};
 
+constexpr DocumentKind::Column calendar_columns[]{{"Zone", ".spec.timeZone", "string"}, accepted, age};
+
 constexpr DocumentKind kinds[]{
     {"Platform", "platforms", "platform", "the hoster's own settings; there is exactly one", &fields::platform, false, platform_columns},
     {"Tenant", "tenants", "tenant", "a customer firm: its namespaces, hosts, budget and plan", &fields::tenant, true, tenant_columns},
@@ -296,6 +298,7 @@ constexpr DocumentKind kinds[]{
      exception_columns},
     {"GuardPolicy", "guardpolicies", "guardpolicy", "what the guard lets through; exactly one where it runs", &fields::guard_policy, false,
      guard_columns},
+    {"Calendar", "calendars", "calendar", "holidays, and periods such as a month-end close", &fields::calendar, false, calendar_columns},
 };
 
 }  // namespace

@@ -2,7 +2,7 @@
 // here which fields there are; the schemas of the custom resources and what the tests hold both against come from here too.
 //
 // Bounds of integers and numbers hold everywhere; how long a text and how large a list or mapping may be is a bound of the
-// custom resource alone: the API server weighs a schema's checks by them.
+// custom resource alone, which the API server weighs a schema's checks by, except where a decoder names the same range below.
 #pragma once
 
 #include <cstddef>
@@ -42,6 +42,12 @@ struct Field {
   std::span<const std::string_view> words{};
   const Field* each = nullptr;
   const Record* record = nullptr;
+  std::span<const std::string_view> beside{};  // it stands only beside one of these fields, which are among the record's one_of
+};
+
+// A field that stands elsewhere, and what is said of it here after "found `NAME`, ".
+struct Misplaced {
+  std::string_view name, told;
 };
 
 // What the API server is to refuse at once, as CEL over the record.
@@ -54,6 +60,7 @@ struct Record {
   std::span<const std::string_view> one_of{};  // exactly one of these fields is there
   std::span<const std::string_view> later{};   // fields that come with a later version
   std::span<const FieldCheck> checks{};
+  std::span<const Misplaced> misplaced{};
 };
 
 // One kind of document, and how it looks as a custom resource.
@@ -77,13 +84,34 @@ inline constexpr Range factor_range{0, 1'000};
 inline constexpr Range cost_range{0, 1'000};
 inline constexpr Range limits_range{1, 8};      // of one class: each is a look-up in each request
 inline constexpr Range sentence_range{1, 512};  // of reason, ticket, approvedBy: they go into every record
+inline constexpr Range quotas_range{0, 8};      // of one class or tenant, as limits_range
+inline constexpr Range quota_count_range{1, 1'000'000'000'000};
+inline constexpr Range concurrency_range{0, 8};  // of one class, as limits_range
+inline constexpr Range at_once_range{1, 100'000};
+inline constexpr Range own_classes_range{0, 32};  // of one tenant: each request is held against their paths
+inline constexpr Range paths_range{1, 16};        // of one own class
+inline constexpr Range path_bytes_range{1, 256};
+inline constexpr Range databases_range{1, 64};
+inline constexpr Range workers_range{1, 1'024};
+inline constexpr Range ban_failures_range{1, 10'000};
+inline constexpr Range pools_range{0, 32};
+inline constexpr Range profiles_range{0, 32};
+inline constexpr Range when_range{1, 16};  // periods of one profile
+inline constexpr Range overrides_range{0, 64};
+inline constexpr Range calendars_range{0, 32};  // of one set
+inline constexpr Range holidays_range{0, 1'000};
+inline constexpr Range periods_range{0, 64};                                 // of one calendar
+inline constexpr Range days_before_range{-20, -1}, days_after_range{1, 20};  // business days around the end of a month
 
 namespace fields {
 extern const Record platform, platform_exceptions, workload_kind;
 extern const Record tenant, tenant_namespace, contacts, tenant_guard;
 extern const Record policy, policy_match, policy_rule, selector, selector_expression;
 extern const Record exception, exception_match, exception_object;
-extern const Record guard_policy, trusted_proxies, plan, bucket, network_list, access_entry, class_override, limit;
+extern const Record guard_policy, trusted_proxies, plan, bucket, network_list, access_entry, class_override, limit, quota, concurrency;
+extern const Record tenant_access_entry, tenant_class, bans, pool;
+extern const Record calendar, period, business_days;
+extern const Record profile, period_ref, profile_match, profile_class, maintenance, profile_override;
 }  // namespace fields
 
 }  // namespace portcullis::policy

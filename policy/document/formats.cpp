@@ -32,6 +32,20 @@ bool take(std::string_view& text, char wanted) {
   return true;
 }
 
+// `2026-12-25`, a day that there is, from 1970 on.
+std::optional<std::chrono::sys_days> take_date(std::string_view& text) {
+  const auto year = take_digits(text, 4);
+  if (!year || *year < 1970 || !take(text, '-')) return std::nullopt;
+  const auto month = take_digits(text, 2);
+  if (!month || !take(text, '-')) return std::nullopt;
+  const auto day = take_digits(text, 2);
+  if (!day) return std::nullopt;
+  const std::chrono::year_month_day date{std::chrono::year(*year), std::chrono::month(static_cast<unsigned>(*month)),
+                                         std::chrono::day(static_cast<unsigned>(*day))};
+  if (!date.ok()) return std::nullopt;
+  return std::chrono::sys_days(date);
+}
+
 struct Unit {
   char letter;
   std::int64_t seconds;
@@ -136,12 +150,8 @@ std::string duration_text(std::chrono::seconds duration) {
 }
 
 std::optional<Instant> parse_instant(std::string_view text) {
-  const auto year = take_digits(text, 4);
-  if (!year || *year < 1970 || !take(text, '-')) return std::nullopt;
-  const auto month = take_digits(text, 2);
-  if (!month || !take(text, '-')) return std::nullopt;
-  const auto day = take_digits(text, 2);
-  if (!day || (!take(text, 'T') && !take(text, 't'))) return std::nullopt;
+  const auto date = take_date(text);
+  if (!date || (!take(text, 'T') && !take(text, 't'))) return std::nullopt;
   const auto hour = take_digits(text, 2);
   if (!hour || *hour > 23 || !take(text, ':')) return std::nullopt;
   const auto minute = take_digits(text, 2);
@@ -166,11 +176,28 @@ std::optional<Instant> parse_instant(std::string_view text) {
     if (west) offset = -offset;
   }
   if (!text.empty()) return std::nullopt;
-  const std::chrono::year_month_day date{std::chrono::year(*year), std::chrono::month(static_cast<unsigned>(*month)),
-                                         std::chrono::day(static_cast<unsigned>(*day))};
-  if (!date.ok()) return std::nullopt;
-  return Instant(std::chrono::sys_days(date)) + std::chrono::hours(*hour) + std::chrono::minutes(*minute) + std::chrono::seconds(*second) -
-         offset;
+  return Instant(*date) + std::chrono::hours(*hour) + std::chrono::minutes(*minute) + std::chrono::seconds(*second) - offset;
+}
+
+std::optional<std::chrono::sys_days> parse_date(std::string_view text) {
+  const auto date = take_date(text);
+  return text.empty() ? date : std::nullopt;
+}
+
+std::optional<LocalTime> parse_local_time(std::string_view text) {
+  const auto hour = take_digits(text, 2);
+  if (!hour || *hour > 24 || !take(text, ':')) return std::nullopt;
+  const auto minute = take_digits(text, 2);
+  if (!minute || *minute > 59 || !text.empty() || (*hour == 24 && *minute > 0)) return std::nullopt;
+  return LocalTime{static_cast<std::uint8_t>(*hour), static_cast<std::uint8_t>(*minute)};
+}
+
+std::optional<std::chrono::sys_seconds> parse_local_instant(std::string_view text) {
+  const auto date = take_date(text);
+  if (!date || !take(text, 'T')) return std::nullopt;
+  const auto time = parse_local_time(text);
+  if (!time || time->hour == 24) return std::nullopt;
+  return std::chrono::sys_seconds(*date) + std::chrono::hours(time->hour) + std::chrono::minutes(time->minute);
 }
 
 std::optional<Rate> parse_rate(std::string_view text) {

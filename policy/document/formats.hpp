@@ -1,4 +1,4 @@
-// The small languages in documents' texts: DNS names, durations, instants, rates, networks, zones.
+// The small languages in documents' texts: DNS names, durations, instants, dates, local times, rates, networks, zones.
 #pragma once
 
 #include <chrono>
@@ -24,6 +24,10 @@ std::string duration_text(std::chrono::seconds duration);  // "P90D", "PT1H30M"
 
 // RFC 3339 with an offset, in years 1970 to 9999; fractions of a second are cut. No leap second: it names no instant.
 std::optional<Instant> parse_instant(std::string_view text);
+
+std::optional<std::chrono::sys_days> parse_date(std::string_view text);              // `2026-12-25`, in years 1970 to 9999
+std::optional<LocalTime> parse_local_time(std::string_view text);                    // `05:00`, up to `24:00`
+std::optional<std::chrono::sys_seconds> parse_local_instant(std::string_view text);  // `2026-11-20T00:00`, as if it were UTC
 
 std::optional<Rate> parse_rate(std::string_view text);  // `N/s`, `N/min`, `N/h`, `N/day`, N above 0
 

@@ -58,6 +58,8 @@ bool decode_document(const Cursor& document, Draft& draft) {
     decode_policy(spec, draft.policies.emplace_back(begin<Policy>(document, kind)), draft);
   } else if (kind == "PolicyException") {
     decode_exception(spec, draft.exceptions.emplace_back(begin<PolicyException>(document, kind)), draft);
+  } else if (kind == "Calendar") {
+    decode_calendar(spec, draft.calendars.emplace_back(begin<Calendar>(document, kind)));
   } else {
     decode_guard_policy(spec, draft.guard_policies.emplace_back(begin<GuardPolicy>(document, kind)), draft);
   }
@@ -143,6 +145,7 @@ tl::expected<DocumentSet, DocumentErrors> load_documents(const std::vector<Docum
   set.tenants = by_name(std::move(draft.tenants));
   set.policies = by_name(std::move(draft.policies));
   set.exceptions = by_name(std::move(draft.exceptions));
+  set.calendars = by_name(std::move(draft.calendars));
   if (!draft.guard_policies.empty()) set.guard_policy = std::move(draft.guard_policies.front());
   return set;
 }

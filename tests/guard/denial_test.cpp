@@ -17,7 +17,8 @@ Denial slowed(RouteClass route_class, DenialBody body, std::uint64_t random = 0)
           .reason = Reason::limit_address,
           .body = body,
           .route_class = route_class,
-          .limit = {.key = KeyKind::address, .gcra = Gcra::make(10, 60.0 * second, 10), .wait = 6 * second - second / 2, .remaining = 0},
+          .class_name = route_class_name(route_class),
+          .limit = {.key = KeyKind::address, .quota = 10, .window = 60 * second, .wait = 6 * second - second / 2, .remaining = 0},
           .random = random};
 }
 

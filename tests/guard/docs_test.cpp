@@ -22,6 +22,10 @@ std::string rate(const policy::Rate& rate) {
   return number(rate.count) + (seconds == 1 ? "/s" : seconds == 60 ? "/min" : "/h");
 }
 
+std::string store_loss(policy::StoreLoss mode) {
+  return mode == policy::StoreLoss::closed ? "closed" : mode == policy::StoreLoss::open ? "open" : "local";
+}
+
 std::string row(const RouteClassInfo& info) {
   std::string limits;
   for (const auto& limit : info.limits) {
@@ -44,6 +48,14 @@ std::string row(const RouteClassInfo& info) {
         break;
     }
     limits += rate(limit.rate) + " burst " + std::to_string(limit.burst);
+  }
+  for (const auto& quota : info.quotas) {
+    limits += "; " + std::string(policy::limit_key_name(quota.key)) + " " + std::to_string(quota.count) +
+              (quota.per == policy::QuotaPeriod::day ? " a day" : " a month");
+  }
+  for (const auto& concurrency : info.concurrency) {
+    limits += "; " + std::string(policy::limit_key_name(concurrency.key)) + " " +
+              (concurrency.max == concurrency_by_workers ? "workers/4" : std::to_string(concurrency.max)) + " at once";
   }
   std::string shape;
   switch (info.shape) {
@@ -68,7 +80,8 @@ std::string row(const RouteClassInfo& info) {
   }
   const std::string off = info.off == OffUnlessOpened::never ? "" : info.off == OffUnlessOpened::always ? "off" : "off in tier 1";
   return "| `" + std::string(route_class_name(info.id)) + "` | " + std::to_string(info.strictness) + " | " + limits + " | " +
-         (info.cost > 0 ? number(info.cost) : "–") + " | " + (off.empty() ? "" : off + " ") + "| " + shape + " |";
+         (info.cost > 0 ? number(info.cost) : "–") + " | " + (off.empty() ? "" : off + " ") + "| " + shape + " | " +
+         store_loss(info.on_store_loss) + " |";
 }
 
 }  // namespace

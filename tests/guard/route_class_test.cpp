@@ -103,6 +103,8 @@ TEST_CASE("route class: Odoo's routes", "[guard][class]") {
       {"/pos/ui?config_id=1", "pos"},
       {"/stock_barcode/get_barcode_data", "scan", "POST"},
       {"/odoo", "other"},
+      {"/odoo/static/1", "other"},
+      {"/scoped_app/static/1", "other"},
       {"/web", "other"},
       {"/web/", "other"},
       {"/no/such/page", "other"},

@@ -150,6 +150,13 @@ inline std::string header(const net::Response& response, std::string_view name) 
   return value;
 }
 
+// 2026-11-25 09:00 UTC, at 1000 s of the steady clock.
+inline constexpr Instant wall_start{std::chrono::sys_days{std::chrono::year{2026} / 11 / 25} + std::chrono::hours{9}};
+inline std::shared_ptr<const Moment> moment_of(const policy::DocumentSet& set, Instant now = wall_start) {
+  MomentMaker maker;
+  return maker.make(GuardSnapshot::compile(set), now, 1'000'000'000'000);
+}
+
 inline std::string session(char c) { return std::string(84, c); }
 
 }  // namespace portcullis::guard::testing

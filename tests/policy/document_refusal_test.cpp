@@ -86,8 +86,8 @@ TEST_CASE("refusals of what every document has", "[policy][document]") {
   check({
       {"- a\n", "x.yaml:1:1: found a list, want a document: a mapping with apiVersion, kind, metadata and spec"},
       {"kind: Tenat\n",
-       "x.yaml:1:7 kind: found `Tenat`, want Platform, Tenant, Policy, PolicyException or GuardPolicy (did you mean `Tenant`?)"},
-      {"metadata: {name: x}\n", "x.yaml:1:1 kind: found nothing, want Platform, Tenant, Policy, PolicyException or GuardPolicy"},
+       "x.yaml:1:7 kind: found `Tenat`, want Platform, Tenant, Policy, PolicyException, GuardPolicy or Calendar (did you mean `Tenant`?)"},
+      {"metadata: {name: x}\n", "x.yaml:1:1 kind: found nothing, want Platform, Tenant, Policy, PolicyException, GuardPolicy or Calendar"},
       {"apiVersion: portcullis.dev/v2\nkind: Policy\nmetadata: {name: x}\nspec: {rules: [{id: image-digest}]}\n",
        "x.yaml:1:13 apiVersion: found `portcullis.dev/v2`, want portcullis.dev/v1 (did you mean `portcullis.dev/v1`?)"},
       {"kind: Policy\nspce: {}\n",
@@ -101,7 +101,7 @@ TEST_CASE("refusals of what every document has", "[policy][document]") {
       {"apiVersion: portcullis.dev/v1\nkind: Policy\nmetadata: {name: 12}\nspec: {rules: [{id: image-digest}]}\n",
        "x.yaml:3:18 metadata.name: found `12` (an integer), want a DNS name: lower-case letters, digits, `-` and `.`, at most 253; quote "
        "it to make it text"},
-      {document("Calendar", "{}"), "x.yaml:2:7 kind: found `Calendar`, want Platform, Tenant, Policy, PolicyException or GuardPolicy"},
+      {document("Grant", "{}"), "x.yaml:2:7 kind: found `Grant`, want Platform, Tenant, Policy, PolicyException, GuardPolicy or Calendar"},
       {"a: 1\na: 2\n", "x.yaml:2:1: found the key `a` a second time, want each key once (the first is at 1:1)"},
       {"a: [\n", "x.yaml:2:1: not YAML: did not find expected node content, while parsing a flow node that begins at 2:1"},
       {document("Platform", "{environments: [staging, production]}", "second"),
@@ -201,10 +201,8 @@ TEST_CASE("refusals of a Tenant", "[policy][document]") {
       {tenant("guard: {lists: [{name: a, cidrs: [10.0.0.0/8]}, {name: a, cidrs: [10.0.0.0/8]}]}"),
        "x.yaml:4:15 spec.guard.plan: found nothing, want a plan of the GuardPolicy\n"
        "x.yaml:4:63 spec.guard.lists[1].name: found the list `a` a second time, want each name once (the first is at x.yaml:4:31)"},
-      {tenant("guard: {plan: gold, workers: 4, databases: [a], mode: shadw}"),
-       "x.yaml:4:28 spec.guard.workers: found `workers`, which comes with a later version of Portcullis; leave it out until then\n"
-       "x.yaml:4:40 spec.guard.databases: found `databases`, which comes with a later version of Portcullis; leave it out until then\n"
-       "x.yaml:4:62 spec.guard.mode: found `shadw`, want enforce or shadow (did you mean `shadow`?)"},
+      {tenant("guard: {plan: gold, mode: shadw}"),
+       "x.yaml:4:34 spec.guard.mode: found `shadw`, want enforce or shadow (did you mean `shadow`?)"},
       {tenant("guard: {plan: gold, access: [{classes: [rpcweb], allow: [vpm], deny: [offices], default: deny}]}"),
        "x.yaml:4:48 spec.guard.access[0].classes[0]: found `rpcweb`, want db-admin, login, login-page, signup-reset, rpc-legacy, "
        "rpc-json2, rpc-web, export, report, barcode, upload, image, static, ws-connect, poll, discuss, shop, public, form, pay-client, "
@@ -213,12 +211,6 @@ TEST_CASE("refusals of a Tenant", "[policy][document]") {
        "x.yaml:4:78 spec.guard.access[0].deny[0]: found `offices`, want a list of the tenant or of the GuardPolicy"},
       {tenant("guard: {plan: gold, access: [{classes: [rpc-web], allow: [vpn]}]}"),
        "x.yaml:4:37 spec.guard.access[0].default: found nothing, want allow or deny"},
-      {tenant("guard: {plan: gold, classes: {edi: {match: [/edi/**]}, logn: {}}}"),
-       "x.yaml:4:43 spec.guard.classes.edi: found the tenant's own class `edi`, which comes with a later version of Portcullis; want a "
-       "built-in route class until then\n"
-       "x.yaml:4:69 spec.guard.classes.logn: found the unknown route class `logn`, want db-admin, login, login-page, signup-reset, "
-       "rpc-legacy, rpc-json2, rpc-web, export, report, barcode, upload, image, static, ws-connect, poll, discuss, shop, public, form, "
-       "pay-client, pay-hook, health, dev, pos, scan or other (did you mean `login`?)"},
   });
 }
 
@@ -353,20 +345,13 @@ TEST_CASE("refusals of a GuardPolicy", "[policy][document]") {
        "is meant"},
       {"trustedProxies: {cidrs: [10.0.0.0/8, \"::ffff:10.0.0.0/104\"]}",
        "x.yaml:4:64 spec.trustedProxies.cidrs[1]: found the network `::ffff:10.0.0.0/104` a second time, want each once"},
-      {"trustedProxies: {cidrs: [10.0.0.0/8]}, bans: {}, profiles: {}, unknownHost: maybe, mode: off",
-       "x.yaml:4:66 spec.bans: found `bans`, which comes with a later version of Portcullis; leave it out until then\n"
-       "x.yaml:4:76 spec.profiles: found `profiles`, which comes with a later version of Portcullis; leave it out until then\n"
-       "x.yaml:4:103 spec.unknownHost: found `maybe`, want deny or allow\n"
-       "x.yaml:4:116 spec.mode: found `off` (a boolean), want enforce or shadow"},
-      {"trustedProxies: {cidrs: [10.0.0.0/8]}, classes: {login: {onStoreLoss: local, limits: [{key: login, rate: 1/s, burst: 1}]}}",
-       "x.yaml:4:84 spec.classes.login.onStoreLoss: found `onStoreLoss`, which comes with a later version of Portcullis; leave it out "
-       "until then\n"
-       "x.yaml:4:119 spec.classes.login.limits[0].key: found `login`, which comes with a later version of Portcullis; want address, "
-       "session, api-key or tenant until then"},
+      {"trustedProxies: {cidrs: [10.0.0.0/8]}, unknownHost: maybe, mode: off",
+       "x.yaml:4:79 spec.unknownHost: found `maybe`, want deny or allow\n"
+       "x.yaml:4:92 spec.mode: found `off` (a boolean), want enforce or shadow"},
       {"trustedProxies: {cidrs: [10.0.0.0/8]}, classes: {login: {cost: -1, limits: [{key: ip, rate: 30/m, burst: 0}]}, static: {limits: "
        "[]}}",
        "x.yaml:4:90 spec.classes.login.cost: found `-1` (an integer), want a cost from 0 to 1000\n"
-       "x.yaml:4:109 spec.classes.login.limits[0].key: found `ip`, want address, session, api-key or tenant\n"
+       "x.yaml:4:109 spec.classes.login.limits[0].key: found `ip`, want address, session, login, api-key or tenant\n"
        "x.yaml:4:119 spec.classes.login.limits[0].rate: found `30/m`, want a rate such as 30/min; the units are s, min, h and day\n"
        "x.yaml:4:132 spec.classes.login.limits[0].burst: found `0` (an integer), want a burst of at least 1, the requests let through at "
        "once\n"
@@ -434,6 +419,7 @@ TEST_CASE("what is missing, and limits", "[policy][document]") {
 TEST_CASE("errors of several files stand in order, and what could not be read is not missed", "[policy][document]") {
   CHECK(told({{"b.yaml", document("Policy", "{rules: [{id: image-digest, mode: of}]}")}, {"a.yaml", "a: [\n"}}).find("a.yaml:") == 0);
   CHECK(told({{"a.yaml", "kind: Platfrom\n"}, {"b.yaml", "- 1\n- 2\n"}}) ==
-        "a.yaml:1:7 kind: found `Platfrom`, want Platform, Tenant, Policy, PolicyException or GuardPolicy (did you mean `Platform`?)\n"
+        "a.yaml:1:7 kind: found `Platfrom`, want Platform, Tenant, Policy, PolicyException, GuardPolicy or Calendar (did you mean "
+        "`Platform`?)\n"
         "b.yaml:1:1: found a list, want a document: a mapping with apiVersion, kind, metadata and spec");
 }

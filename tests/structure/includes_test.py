@@ -45,7 +45,7 @@ LIBRARIES = {
 USES = {
     "base": ["expected"],
     "observe": ["expected", "spdlog", "prometheus"],
-    "policy": ["expected", "simdjson", "nlohmann", "re2", "libyaml", "date", "libical"],
+    "policy": ["expected", "simdjson", "nlohmann", "re2", "libyaml", "date"],
     "config": ["expected"],
     "net": ["expected", "boost", "openssl", "nghttp2", "zlib"],
     "audit": ["expected", "nlohmann", "openssl"],

