@@ -38,7 +38,8 @@ constexpr auto tick = 1000ms / RedisLeases::sweep_parts;
 constexpr auto redial_delay_first = 50ms;
 constexpr auto redial_delay_max = 1000ms;  // with the setup's time within the two seconds in which the store is to be back
 constexpr auto proven_time = 5s;           // up for so long: the next failure is a new one
-constexpr unsigned late_in_a_row_max = 8;  // one is a hiccup; each costs a request its budget
+constexpr unsigned late_in_a_row_max = 8;  // with few requests: one is a hiccup; each costs a request its budget
+constexpr auto late_time_max = 50ms;       // with many: a stall that is over by then is a hiccup too, and takes all that are on their way
 constexpr std::size_t notes_at_once = 64;  // half a millisecond of Redis' time, which askers wait behind
 constexpr unsigned replicas_max = 1024;    // more is nobody's cluster: the set can be written by who writes our keys
 constexpr std::size_t read_bytes = 64 * 1024;
@@ -146,7 +147,7 @@ struct SharedStore::Impl {
   std::shared_ptr<net::Stream> stream;
   std::optional<RedisSession::Fault> why_closed;
   net::Event output, due;
-  Clock::time_point armed_until{}, setup_until{}, heartbeat_at{}, swept_at{}, up_at{};
+  Clock::time_point armed_until{}, setup_until{}, heartbeat_at{}, swept_at{}, up_at{}, late_since{};
   Clock::duration redial_delay = redial_delay_first;
   unsigned late_in_a_row = 0;
   std::size_t notes_waiting = 0;
@@ -388,13 +389,14 @@ struct SharedStore::Impl {
     session.expire(now, late_askers);
     for (RedisAsker& asker : late_askers) asker.tell({});
     late.add(late_askers.size());
+    if (late_in_a_row == 0) late_since = now;
     late_in_a_row += static_cast<unsigned>(late_askers.size());
     late_askers.clear();
     if (!session.is_ready()) {
       if (stream && now >= setup_until) hang_up({StoreFault::probe, "a new connection did not answer within the budget"});
       return;
     }
-    if (late_in_a_row >= late_in_a_row_max) {
+    if (late_in_a_row >= late_in_a_row_max && now - late_since >= late_time_max) {
       return hang_up({StoreFault::timeout, std::to_string(late_in_a_row) + " answers in a row did not come within the budget"});
     }
     const auto asked = session.heartbeat_since();

@@ -6,7 +6,7 @@
 // slice of a key in advance and half a slice on credit, so a key is admitted no more than burst + rate * t + replicas * slice.
 //
 // Redis is not trusted to be there. An answer comes within the budget or is `unknown`, and the caller's own limiter decides.
-// After failures in a row, or an answer that means that Redis cannot count now (read only, no memory, no rights, loading,
+// After failures in a row for a while, or an answer that means that Redis cannot count now (read only, no memory, no rights, loading,
 // a cluster's redirection, no protocol at all), the store is away: asking says so at once, and one connection after another
 // is tried with a growing, jittered delay until a write is answered within the budget. Redis holds nothing that must not be
 // lost: what it forgets (FLUSHALL, failover) each replica's own limiter still bounds.

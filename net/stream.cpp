@@ -10,8 +10,8 @@
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/write.hpp>
 #include <new>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -135,15 +135,18 @@ Task<Result<std::size_t>> Stream::read_some(std::span<char> room) {
 }
 
 Task<Result<void>> Stream::write_all(std::string_view bytes) {
-  boost::system::error_code error;
-  std::size_t count = 0;
-  const auto buffer = asio::buffer(bytes.data(), bytes.size());
-  if (impl_->tls) {
-    std::tie(error, count) = co_await asio::async_write(*impl_->tls, buffer, as_values);
-  } else {
-    std::tie(error, count) = co_await asio::async_write(impl_->socket, buffer, as_values);
+  while (!bytes.empty()) {
+    boost::system::error_code error;
+    std::size_t count = 0;
+    const auto buffer = asio::buffer(bytes.data(), bytes.size());
+    if (impl_->tls) {
+      std::tie(error, count) = co_await impl_->tls->async_write_some(buffer, as_values);
+    } else {
+      std::tie(error, count) = co_await impl_->socket.async_write_some(buffer, as_values);
+    }
+    if (error) co_return impl_->failed("the connection failed: " + error.message());
+    bytes.remove_prefix(count);
   }
-  if (error) co_return impl_->failed("the connection failed: " + error.message());
   co_return Result<void>{};
 }
 

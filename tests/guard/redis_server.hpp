@@ -184,7 +184,7 @@ class Asker {
     const auto verdict = std::make_shared<SharedVerdict>();
     const auto begun = std::chrono::steady_clock::now();
     if (!store.ask(tenant, charges, waker_, ++ticket_, verdict)) return {};
-    REQUIRE(wait_for(ticket_));
+    if (!wait_for(ticket_)) return {};  // no assertion: threads ask too
     Heard heard;
     heard.took = std::chrono::steady_clock::now() - begun;
     heard.verdict = *verdict;
