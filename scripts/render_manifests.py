@@ -1,5 +1,6 @@
 """Writes the manifests that the program makes of the registry of fields and of documents: manifests/crds, rbac.yaml and
-webhooks.yaml of manifests/base and of manifests/example/cluster, and manifests/example/traefik/middlewares.yaml. `--check` tells which are not as the program would write them, and exits 1.
+webhooks.yaml of manifests/base and of manifests/example/cluster, and the Middlewares of
+manifests/example/traefik and examples/compose. `--check` tells which are not as the program would write them, and exits 1.
 
     python3 scripts/render_manifests.py [--check]      the program is build/portcullis, or the one that PORTCULLIS names
 """
@@ -26,6 +27,8 @@ def rendered():
         yield directory / "webhooks.yaml", render("webhook-config", *documents)
     yield (MANIFESTS / "example/traefik/middlewares.yaml",
            render("middleware", "--config", str(MANIFESTS / "example/documents"), "--tenant", "nordhaven-supply", "--into", "nordhaven-wms-prod"))
+    yield (ROOT / "examples/compose/traefik/dynamic/guard.yaml",
+           render("middleware", "--config", str(ROOT / "examples/compose/documents"), "--format", "file", "--guard-url", "http://guard:9000"))
     for text in render("crds").split("\n---\n"):
         text = text.rstrip("\n") + "\n"
         plural = text.split("name: ", 1)[1].split(".", 1)[0]

@@ -21,8 +21,9 @@ BROWSER_SECONDS_MAX = 60
 
 @pytest.fixture(scope="module")
 def stage():
-    tenant = guard.tenant("shapes", {"plan": "wide", "classes": {name: ONCE for name in LIMITED}, "access": [{"classes": ["rpc-legacy"], "default": "allow"}]})
-    with Stage([guard.platform(), tenant, guard.policy()]) as started:
+    tenants = [guard.tenant(name, {"plan": "wide", "classes": {each: ONCE for each in LIMITED}, "access": [{"classes": ["rpc-legacy"], "default": "allow"}]})
+               for name in ("shapes", "logins")]  # credentials count as logins by whatever door they come, so logins have a tenant of their own
+    with Stage([guard.platform(), *tenants, guard.policy()]) as started:
         yield started
 
 
@@ -37,10 +38,10 @@ class ThroughTraefik(xmlrpc.client.Transport):
         return connection
 
 
-def slowed(stage, path, method="POST", body=b"{}", **headers):
+def slowed(stage, path, method="POST", body=b"{}", tenant="shapes", **headers):
     """The answer to the second of two requests, of which the class lets one pass."""
-    assert stage.ask("shapes", path, method, body=body, headers=headers).status not in (400, 403, 429, 500)
-    answer = stage.ask("shapes", path, method, body=body, headers=headers)
+    assert stage.ask(tenant, path, method, body=body, headers=headers).status not in (400, 403, 429, 500)
+    answer = stage.ask(tenant, path, method, body=body, headers=headers)
     assert answer.status == 429
     assert int(answer.headers["Retry-After"]) >= 1 and "RateLimit" in answer.headers and "RateLimit-Policy" in answer.headers
     assert answer.headers["Cache-Control"] == "no-store"
@@ -71,7 +72,8 @@ def test_the_web_client_reads_a_json_rpc_error(stage):
 
 
 def test_a_json_login_reads_a_json_rpc_error(stage):
-    answer = slowed(stage, "/web/session/authenticate", body=b'{"jsonrpc":"2.0","params":{"login":"a","password":"b"}}', **{"Content-Type": "application/json"})
+    login = b'{"jsonrpc":"2.0","params":{"login":"a","password":"b"}}'
+    answer = slowed(stage, "/web/session/authenticate", body=login, tenant="logins", **{"Content-Type": "application/json"})
     assert answer.json()["error"]["code"] == 429
 
 

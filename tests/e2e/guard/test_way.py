@@ -54,11 +54,11 @@ def test_over_tls_the_guard_is_asked_in_http_2_on_one_connection(stage):
 
 def test_what_passes_reaches_odoo_as_it_was_sent_and_its_answer_the_client(stage):
     stage.odoo.forget()
-    form = f"login={odoo_fake.LOGIN}&password=correct%20horse".encode()
-    answer = stage.ask("acme", "/web/session/authenticate/?a=%2F&b=1", "POST", body=form, headers={"Content-Type": "text/plain", "X-Own": "1"})
+    body = b'{"jsonrpc": "2.0", "id": 3, "params": {"db": "acme", "login": "cfo@acme.example", "password": "\\u00e9"}}'
+    answer = stage.ask("acme", "/web/session/authenticate/?a=%2F&b=1", "POST", body=body, headers={"Content-Type": "application/json", "X-Own": "1"})
     assert answer.status == 200 and answer.json()["error"]["data"]["name"] == "odoo.exceptions.AccessDenied"
     seen, = stage.odoo.seen()
-    assert (seen.method, seen.target, seen.body, seen.headers["x-own"]) == ("POST", "/web/session/authenticate/?a=%2F&b=1", form, "1")
+    assert (seen.method, seen.target, seen.body, seen.headers["x-own"]) == ("POST", "/web/session/authenticate/?a=%2F&b=1", body, "1")
     assert odoo_fake.is_session(answer.headers["Set-Cookie"].split("=", 1)[1].split(";")[0])
     assert not {name for name in answer.headers if name.lower().startswith(("ratelimit", "x-guard", "retry"))}
 
@@ -137,6 +137,29 @@ def test_exactly_the_burst_passes_whatever_the_clients_open_at_once():
     with Stage([guard.platform(), tenant, guard.policy()]) as stage:
         assert h2load(stage.traefik, f"https://erp.acme.example{STATIC}", 400, 20, 20) == {"2xx": 40, "3xx": 0, "4xx": 360, "5xx": 0}
         assert len(stage.odoo.seen()) == 40
+
+
+def test_what_the_guard_is_sent():
+    """By a recorder in the guard's place: nothing but what the Middleware lists, and no length of a body that is not sent along:
+    through Traefik nothing can be charged by the size of a request, but at the login's own door."""
+    with odoo_fake.OdooFake() as recorder:
+        def elsewhere(parts):
+            for each in parts["middlewares"].values():
+                if "forwardAuth" in each:
+                    each["forwardAuth"]["address"] = recorder.url + "/v1/" + each["forwardAuth"]["address"].split("/v1/")[1]
+                    each["forwardAuth"].pop("tls", None)
+        with Stage(documents(), tls=False, edit=elsewhere) as stage:
+            sent = {"Cookie": "session_id=x", "Authorization": "Bearer a-key", "Content-Type": "application/json", "Accept": "*/*", "User-Agent": "e2e", "Referer": "http://a.example/",
+                    "X-Own": "1", "Sec-Fetch-Mode": "cors", "X-Odoo-Database": "acme", "Origin": "http://a.example", "Expect": "100-continue", "Accept-Language": "de"}
+            stage.ask("acme", "/json/2/res.partner/read?x=1", "POST", body=b"{}", headers=sent)
+            stage.ask("acme", "/web/login", "POST", body=b"login=a", headers=sent)
+        plain, door = recorder.seen()
+        assert (plain.method, plain.target, plain.body, door.target, door.body) == ("GET", "/v1/traefik/acme", b"", "/v1/traefik/acme/login", b"login=a")
+        kept = {name.lower() for name in sent} - {"referer", "x-own", "expect", "accept-language"}
+        forwarded = {"x-forwarded-for", "x-forwarded-host", "x-forwarded-method", "x-forwarded-port", "x-forwarded-proto", "x-forwarded-uri"}
+        assert set(plain.headers) - {"host", "accept-encoding"} == kept | forwarded
+        assert set(door.headers) - set(plain.headers) == {"content-length"}
+        assert plain.headers["x-forwarded-uri"] == "/json/2/res.partner/read?x=1" and plain.headers["x-forwarded-method"] == "POST"
 
 
 def test_documents_that_change_hold_for_the_next_request(plain):

@@ -53,6 +53,7 @@ ROUTES = Map([
     Rule("/report/pdf/<name>/<ids>", endpoint="report"),
     Rule("/web/export/xlsx", endpoint="export", methods=["POST"]),
     Rule("/web/image/<path:path>", endpoint="image"),
+    Rule("/my/orders/<int:number>", endpoint="order"),
     Rule("/websocket", endpoint="websocket"),
     Rule("/web/health", endpoint="health"),
     Rule("/web/assets/<path:path>", endpoint="static"),
@@ -254,6 +255,9 @@ class OdooFake:
 
     def export(self, request):
         return Response(b"PK\3\4", mimetype="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
+
+    def order(self, request, number):
+        return self.page("<h1>403: Forbidden</h1>", 403)  # somebody else's
 
     def image(self, request, path):
         return Response(b"\x89PNG\r\n\x1a\n", mimetype="image/png")

@@ -18,9 +18,10 @@ HOST = "erp.{}.example"
 class Stage:
     """A context. documents: of the guard. tls: the guard serves TLS. replicas: more than one stand behind a Service's address.
 
-    trusted: whose X-Forwarded-* Traefik's entry points believe. login_door: logins take the router of their own."""
+    trusted: whose X-Forwarded-* Traefik's entry points believe. access_log: the guards read Traefik's. login_door: logins take
+    the router of their own."""
 
-    def __init__(self, documents, tls=True, replicas=1, trusted=(), edit=None, entry_point=None, drain_delay=0, options=(), login_door=False):
+    def __init__(self, documents, tls=True, replicas=1, trusted=(), edit=None, entry_point=None, drain_delay=0, options=(), access_log=False, login_door=True):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="portcullis-stage-"))
         self.stack = contextlib.ExitStack()
         self.stack.callback(shutil.rmtree, self.dir, ignore_errors=True)
@@ -30,6 +31,8 @@ class Stage:
             self.authority = pki.Authority(self.dir / "pki", "stage CA")
             certificate = self.authority.sign("guard", usage="serverAuth", names=["localhost", "127.0.0.1"]) if tls else None
             front = self.authority.sign("front", usage="serverAuth", names=["localhost", *(host for each in documents if each["kind"] == "Tenant" for host in each["spec"]["hosts"])])
+            log = self.dir / "access.log"
+            options = [*options, *(["--access-log", log] if access_log else [])]
             self.odoo = self.stack.enter_context(odoo_fake.OdooFake())
             self.guards = [self.stack.enter_context(guard.Guard(self.config, certificate, options, drain_delay)) for _ in range(replicas)]
             self.guard = self.guards[0]
@@ -42,7 +45,7 @@ class Stage:
                 dynamic["http"]["routers"] = {name: router for name, router in dynamic["http"]["routers"].items() if not router["middlewares"][0].endswith("-login")}
             if edit:
                 edit(dynamic["http"])
-            self.traefik = self.stack.enter_context(traefik.Traefik(dynamic, front, self.authority.ca, trusted, entry_point))
+            self.traefik = self.stack.enter_context(traefik.Traefik(dynamic, front, self.authority.ca, trusted, entry_point, log))
             unless_whole.pop_all()
 
     def __enter__(self):

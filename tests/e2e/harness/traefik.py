@@ -11,6 +11,7 @@ import json
 import pathlib
 import re
 import shutil
+import signal
 import ssl
 import subprocess
 import tempfile
@@ -52,11 +53,11 @@ class Traefik:
     """A context. dynamic: the file provider's content, as a value. tls: (certificate, key), signed by `authority`. trusted:
     forwardedHeaders.trustedIPs. entry_point: more of the entry points' configuration. `web` and `websecure` are (host, port)."""
 
-    def __init__(self, dynamic, tls=None, authority=None, trusted=(), entry_point=None):
+    def __init__(self, dynamic, tls=None, authority=None, trusted=(), entry_point=None, access_log=None):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="portcullis-traefik-"))
         web, websecure, ping = ports.free(3)
         self.web, self.websecure, self.ping = (ADDRESS, web), (ADDRESS, websecure), (ADDRESS, ping)
-        self.access_log, self.log = self.dir / "access.log", self.dir / "traefik.log"
+        self.access_log, self.log = access_log or self.dir / "access.log", self.dir / "traefik.log"
         self.tls, self.authority, self.process, self.generation = tls, authority, None, 0
         both = {"forwardedHeaders": {"trustedIPs": list(trusted)}, **(entry_point or {})}
         static = {
@@ -129,6 +130,11 @@ class Traefik:
         """Another configuration, in force when this returns."""
         self.write(dynamic)
         wait.until(self.in_force, READY_SECONDS_MAX, "Traefik reading its file anew")
+
+    def reopen_log(self):
+        """The access log opened anew, as after a rotation; done when this returns."""
+        self.process.send_signal(signal.SIGUSR1)
+        wait.until(self.access_log.exists, 10, "a new access log")
 
     # --- Clients ---
 

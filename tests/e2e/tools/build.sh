@@ -73,6 +73,12 @@ traefik() {
   local v
   v=$(version traefik github.com/traefik/traefik/v3)
   build traefik "traefik-$v" traefik github.com/traefik/traefik/v3/cmd/traefik -ldflags "-s -w -X github.com/traefik/traefik/v3/pkg/version.Version=${v#v}"
+  # Its custom resources, as the module carries them.
+  local crds=$cache/traefik-$v/traefik-crds.yaml
+  if [[ ! -f $crds ]]; then
+    if [[ -z $go ]]; then go=$(find_go); fi
+    install -m 644 "$("$go" mod download -json "github.com/traefik/traefik/v3@$v" | sed -nE 's/^\s*"Dir": "(.*)",?$/\1/p')/integration/fixtures/k8s/01-traefik-crd.yml" "$crds"
+  fi
 }
 helm() { build helm "helm-$(version helm helm.sh/helm/v3)" helm helm.sh/helm/v3/cmd/helm -ldflags '-s -w'; }
 # Ours, with no module but the standard library: named by what is in it, so that a change is built again.
