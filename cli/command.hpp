@@ -34,8 +34,10 @@ struct Command {
   std::function<ExitCode(Streams&)> (*declare)(CLI::App& app);
 };
 
+extern const Command bans_add_command, bans_delete_command, bans_list_command;
 extern const Command certs_expires_command, certs_init_command, certs_inspect_command;
-extern const Command check_command, config_validate_command, doctor_command, explain_request_command, guard_command, uninstall_command, version_command;
+extern const Command check_command, config_validate_command, doctor_command, explain_request_command, guard_command, uninstall_command,
+    version_command;
 extern const Command webhook_command;
 extern const Command render_crds_command, render_middleware_command, render_rbac_command, render_tenant_quotas_command;
 extern const Command render_webhook_config_command;

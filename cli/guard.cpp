@@ -5,12 +5,17 @@
 #include <atomic>
 #include <charconv>
 #include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "audit/keyed_hash.hpp"
+#include "cli/admin_side.hpp"
 #include "cli/command.hpp"
 #include "cli/serve.hpp"
+#include "cli/server_metrics.hpp"
 #include "guard/access_log.hpp"
+#include "guard/explain.hpp"
 #include "guard/handler.hpp"
 #include "guard/redis_url.hpp"
 #include "guard/shared_store.hpp"
@@ -24,7 +29,7 @@ constexpr std::size_t streams_max = 250;  // one Traefik puts all its requests o
 struct GuardDoorOptions {
   ServeOptions serve;
   std::string redis, redis_password_file, redis_ca, redis_mode = "strict";
-  std::string access_log;
+  std::string access_log, admin_listen;
 };
 
 // What keys are hashed with, the same on all replicas that have the same file.
@@ -110,7 +115,29 @@ net::Server::HandlerFactory handlers(const Services& services, const std::shared
   return guard::make_handlers(*guard, services.log);
 }
 
+AdminAnswer explain(guard::Guard& guard, std::string_view body) {
+  const auto question = guard::parse_question(body);
+  if (!question) return {400, nlohmann::json{{"error", question.error().message()}}.dump()};
+  return {200, guard::explain(guard, *question).dump()};
+}
+
+Result<Beside> start_admin(const Services& services, const std::shared_ptr<guard::Guard>& guard, const net::ListenAddress& address) {
+  auto started = AdminSide::start(guard, address, [&guard = *guard](AdminHandler& handler) {
+    handler.add("/v1/explain", [&guard](std::string_view body) { return explain(guard, body); });
+  });
+  if (!started) return tl::unexpected(started.error());
+  const std::shared_ptr<AdminSide> side = *std::move(started);
+  add_server_metrics(services.metrics, "admin", side->server());
+  return Beside{side, {side->ready_line()}};
+}
+
 ExitCode run(const GuardDoorOptions& options, Streams& streams) {
+  std::optional<net::ListenAddress> admin;
+  if (!options.admin_listen.empty()) {
+    auto parsed = net::parse_local_address(options.admin_listen);
+    if (!parsed) return refuse(streams, std::move(parsed.error()).within("--admin-listen"));
+    admin = *std::move(parsed);
+  }
   auto guard = make_guard(options);
   if (!guard) return refuse(streams, guard.error());
   std::shared_ptr<Listener> listener;
@@ -119,12 +146,10 @@ ExitCode run(const GuardDoorOptions& options, Streams& streams) {
     if (!started) return refuse(streams, started.error());
     listener = *std::move(started);
   }
-  return serve({.name = "guard",
-                .needs_guard_policy = true,
-                .streams_max = streams_max,
-                .keep_certificate = {},
-                .handlers = [&](const Services& services) { return handlers(services, *guard, listener); }},
-               options.serve, streams);
+  Door door{.name = "guard", .needs_guard_policy = true, .streams_max = streams_max, .keep_certificate = {}, .handlers = {}};
+  door.handlers = [&](const Services& services) { return handlers(services, *guard, listener); };
+  if (admin) door.beside = [&](const Services& services) { return start_admin(services, *guard, *admin); };
+  return serve(door, options.serve, streams);
 }
 
 std::function<ExitCode(Streams&)> declare(CLI::App& app) {
@@ -141,6 +166,8 @@ std::function<ExitCode(Streams&)> declare(CLI::App& app) {
       ->type_name("WORD");
   with_environment(app.add_option("--access-log", options->access_log, "Traefik's JSON access log: outcomes of logins, ends of requests"))
       ->type_name("FILE");
+  with_environment(app.add_option("--admin-listen", options->admin_listen, "serve operators here: loopback, or a socket's path"))
+      ->type_name("ADDR:PORT|SOCKET");
   return [options](Streams& streams) { return run(*options, streams); };
 }
 

@@ -18,6 +18,9 @@ namespace portcullis::cli {
 namespace {
 
 const Command* const commands[]{
+    &bans_add_command,
+    &bans_delete_command,
+    &bans_list_command,
     &certs_expires_command,
     &certs_init_command,
     &certs_inspect_command,

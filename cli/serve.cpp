@@ -384,6 +384,13 @@ ExitCode serve(const Door& door, const ServeOptions& options, Streams& streams) 
     if (!started) return refuse(streams, started.error());
     certificate_keeper = *std::move(started);
   }
+  std::vector<std::string> beside_ready;
+  if (door.beside) {
+    auto started = door.beside(services);
+    if (!started) return refuse(streams, started.error());
+    services.keep(std::move(started->running));
+    beside_ready = std::move(started->ready);
+  }
   Reloader reloader(*store, *log, **server, tls->has_value() && !kept_certificate);
   auto watch = start_watch(options, reloader);
   if (!watch) return refuse(streams, watch.error());
@@ -393,6 +400,7 @@ ExitCode serve(const Door& door, const ServeOptions& options, Streams& streams) 
   if (metrics_server)
     for (const net::ListenAddress& address : metrics_server->addresses())
       streams.err << "ready metrics " << url_of("http", address) << '\n';
+  for (const std::string& line : beside_ready) streams.err << "ready " << line << '\n';
   streams.err.flush();
 
   int signal = 0;

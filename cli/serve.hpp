@@ -41,6 +41,12 @@ struct Services {
   void keep(std::shared_ptr<void> shared) const { kept.push_back(std::move(shared)); }
 };
 
+// What runs beside a door, and the words of its ready lines.
+struct Beside {
+  std::shared_ptr<void> running;   // kept with what the handlers share
+  std::vector<std::string> ready;  // "admin http://127.0.0.1:9901"
+};
+
 struct Door {
   std::string_view name;  // "webhook", "guard": in logs, metrics and the ready line
   bool needs_guard_policy = false;
@@ -49,6 +55,8 @@ struct Door {
   std::function<Result<std::unique_ptr<ClusterSide>>()> connect{};
   // Where nobody gives a pair: starts what looks after one, and goes on until it is destroyed. Empty: a pair must be given.
   std::function<Result<std::shared_ptr<void>>(net::Server&, const Services&)> keep_certificate;
+  // Starts what runs beside the server, once that has started. Empty: nothing does.
+  std::function<Result<Beside>(const Services&)> beside{};
   // Registers the door's metrics and returns what makes a handler for each loop.
   std::function<net::Server::HandlerFactory(const Services&)> handlers;
 };

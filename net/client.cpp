@@ -58,8 +58,10 @@ struct Client::State {
     where.port = options.port;
     where.server_name = options.server_name.empty() ? options.host : options.server_name;
     where.http2 = options.http2;
+    where.socket = options.socket;
     where.peer = in_brackets(options.host) + ":" + std::to_string(options.port);
     where.authority = options.port == (options.plain ? 80 : 443) ? in_brackets(options.host) : where.peer;
+    if (!where.socket.empty()) where.peer = where.socket;
   }
 
   asio::any_io_executor executor;
@@ -187,6 +189,10 @@ struct Client::State {
 Client::Client(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
 Result<std::unique_ptr<Client>> Client::open(Background& background, ClientOptions options, const ClientTls& tls) {
+  if (!options.socket.empty()) {
+    options.plain = true;
+    options.host = "localhost";
+  }
   if (options.plain && !is_loopback(options.host)) {
     return fail(ErrorKind::invalid, options.host, "found http://, want https:// for a peer that is not this machine");
   }

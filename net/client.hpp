@@ -49,7 +49,8 @@ struct ClientTls {
 struct ClientOptions {
   std::string host;  // a name or an IP literal without brackets
   std::uint16_t port = 443;
-  bool plain = false;       // http:// instead of TLS: for tests, on loopback only
+  bool plain = false;       // http:// instead of TLS: on loopback only
+  std::string socket{};     // the path of a unix socket to connect to, in place of host and port; plain
   std::string server_name;  // for SNI and against the certificate; empty: `host`
   bool http2 = true;        // offer it
   ClientLimits limits;

@@ -3,6 +3,7 @@
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
@@ -10,7 +11,9 @@
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <utility>
 #include <vector>
@@ -19,6 +22,7 @@
 #include "net/as_values.hpp"
 #include "net/client_http1.hpp"
 #include "net/client_http2.hpp"
+#include "net/descriptor.hpp"
 #include "observe/log.hpp"
 
 namespace portcullis::net {
@@ -83,7 +87,25 @@ Task<Result<std::shared_ptr<ClientLink>>> ClientLink::dial(const Where& where, C
   co_return link;
 }
 
+// A unix socket takes a connection at once or not at all. Asio reads and writes what it is given, so its TCP socket does, and
+// nothing else of the link need know.
+Result<void> ClientLink::connect_to_socket(const std::string& path) {
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  if (path.size() >= sizeof name.sun_path) return fail(ErrorKind::invalid, peer_, "the path of a socket may have 107 bytes");
+  std::memcpy(name.sun_path, path.data(), path.size());
+  Descriptor made(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!made.is_open() || ::connect(made.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0)
+    return fail(ErrorKind::unavailable, peer_, std::string("not connected: ") + std::strerror(errno));
+  boost::system::error_code error;
+  socket_.assign(asio::ip::tcp::v4(), made.get(), error);
+  if (error) return fail(ErrorKind::unavailable, peer_, "not connected: " + error.message());
+  made.release();
+  return {};
+}
+
 Task<Result<void>> ClientLink::connect(const Where& where) {
+  if (!where.socket.empty()) co_return connect_to_socket(where.socket);
   const auto [resolve_error, found] = co_await resolver_.async_resolve(where.host, std::to_string(where.port), as_values);
   if (resolve_error) co_return fail(ErrorKind::unavailable, peer_, "the name is not resolved: " + resolve_error.message());
   const auto [connect_error, endpoint] = co_await asio::async_connect(socket_, found, as_values);

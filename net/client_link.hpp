@@ -20,6 +20,7 @@ class ClientLink {
   struct Where {
     std::string host;
     std::uint16_t port = 0;
+    std::string socket;  // a unix socket's path, in place of both
     std::string server_name;
     std::string authority;  // for the Host field
     std::string peer;       // for errors
@@ -46,6 +47,7 @@ class ClientLink {
 
   ClientLink(const boost::asio::any_io_executor& executor, const ClientLimits& limits);
   Task<Result<void>> connect(const Where& where);
+  Result<void> connect_to_socket(const std::string& path);
   Task<Result<void>> shake_hands(const Where& where);
   static Task<void> read(std::shared_ptr<ClientLink> link);
   static Task<void> write(std::shared_ptr<ClientLink> link);

@@ -243,7 +243,8 @@ void Loop::accept_from(int listener) {
     Descriptor socket(::accept4(parts_.listeners[index].get(), reinterpret_cast<sockaddr*>(&from), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (socket.is_open()) {
       try {
-        admit(std::move(socket), peer_of(from));
+        const Peer peer = peer_of(from, socket.get());
+        admit(std::move(socket), peer);
       } catch (const std::bad_alloc&) {
         state_.counters.connections_refused.add();
       }

@@ -20,6 +20,7 @@ constexpr std::array<std::uint8_t, 12> mapped_prefix{0, 0, 0, 0, 0, 0, 0, 0, 0, 
 }  // namespace
 
 std::string Peer::text() const {
+  if (uid) return "uid " + std::to_string(*uid);
   char text[INET6_ADDRSTRLEN] = {};
   if (std::equal(mapped_prefix.begin(), mapped_prefix.end(), address.begin())) {
     inet_ntop(AF_INET, address.data() + mapped_prefix.size(), text, sizeof text);

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,7 +26,8 @@ struct Field {
 struct Peer {
   std::array<std::uint8_t, 16> address{};  // IPv6, or IPv4 as ::ffff:a.b.c.d
   std::uint16_t port = 0;
-  [[nodiscard]] std::string text() const;  // "10.0.0.7:51322", "[2001:db8::1]:443"
+  std::optional<std::uint32_t> uid{};      // of the process at the other end of a unix socket, which has no address
+  [[nodiscard]] std::string text() const;  // "10.0.0.7:51322", "[2001:db8::1]:443", "uid 1000"
 };
 
 // Views are good until Handler::answer returns.

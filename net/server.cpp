@@ -18,6 +18,7 @@ namespace portcullis::net {
 struct Server::Impl {
   ServerOptions options;
   std::vector<ListenAddress> addresses;
+  std::vector<SocketFile> socket_files;
   TlsSource tls;
   std::mutex reload_mutex;  // one reload at a time
   std::atomic<std::uint64_t> reloads{0}, reload_failures{0};
@@ -51,6 +52,9 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, const Handl
   const ServerOptions& wanted = impl->options;
   const unsigned threads = wanted.threads != 0 ? wanted.threads : std::max(1U, std::thread::hardware_concurrency());
   if (wanted.listen.empty()) return fail(ErrorKind::invalid, wanted.door, "no address to listen on");
+  for (const ListenAddress& address : wanted.listen) {
+    if (!address.path.empty() && threads > 1) return fail(ErrorKind::invalid, address.path, "a socket is served by one loop");
+  }
   if (wanted.tls && !wanted.tls->certificate.empty()) {
     auto context = TlsContext::load(*wanted.tls);
     if (!context) return tl::unexpected(context.error());
@@ -68,6 +72,7 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, const Handl
       auto listener = listen_on(address, threads > 1);
       if (!listener) return tl::unexpected(listener.error());
       of_loop.push_back(*std::move(listener));
+      if (!address.path.empty()) impl->socket_files.emplace_back(address.path);
     }
   }
   Impl* const shared = impl.get();

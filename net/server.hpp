@@ -43,9 +43,14 @@ class Handler {
 struct ListenAddress {
   std::string host;        // an IP literal: 127.0.0.1, ::1, 0.0.0.0
   std::uint16_t port = 0;  // 0 takes a free one
+  // Of a unix socket, in place of host and port. It is its owner's alone (mode 0600), takes the place of one that nobody
+  // listens at any more, and goes with the server. One loop serves it.
+  std::string path{};
 };
 // "127.0.0.1:8443", "[::1]:0".
 Result<ListenAddress> parse_listen_address(std::string_view text);
+// What only this machine reaches: the same with a loopback address, or the absolute path of a unix socket.
+Result<ListenAddress> parse_local_address(std::string_view text);
 
 enum class ClientAuth { off, optional, require };
 
