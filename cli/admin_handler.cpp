@@ -184,9 +184,9 @@ AdminAnswer AdminHandler::make(const net::Request& request) {
   wanted.length = *length;
   wanted.reason = text("reason");
   wanted.by = request.peer.text();
-  const auto documents = guard_.snapshot();
+  const auto moment = guard_.moment();
   if (!tenant.empty()) {
-    const guard::GuardTenant* const found = documents ? documents->tenant_named(tenant) : nullptr;
+    const guard::GuardTenant* const found = moment ? moment->documents().tenant_named(tenant) : nullptr;
     if (found == nullptr) return refuse(400, "tenant: there is no " + portcullis::quoted(tenant));
     wanted.tenant = guard::BanTenant{found->id, found->name};
   }

@@ -79,8 +79,11 @@ Result<json> ask_documents(const Options& options, Streams& streams) {
 }
 
 Result<json> ask_guard(const Options& options) {
-  const auto answer =
-      ask_admin(options.admin, {.method = "POST", .target = "/v1/explain", .body = guard::to_json(options.question).dump()});
+  net::ClientRequest request;
+  request.method = "POST";
+  request.target = "/v1/explain";
+  request.body = guard::to_json(options.question).dump();
+  const auto answer = ask_admin(options.admin, std::move(request));
   if (!answer) return tl::unexpected(answer.error());
   const json parsed = json::parse(answer->body, nullptr, false);
   if (answer->status != 200 || !parsed.is_object())

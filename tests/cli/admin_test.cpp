@@ -112,7 +112,7 @@ TEST_CASE("admin door: what is not taken", "[cli][admin]") {
       {"", R"(400 {"error":"body: want a JSON object"})"},
       {"[]", R"(400 {"error":"body: want a JSON object"})"},
       {R"({"a":[[[[[[[]]]]]]]})", R"(400 {"error":"body: want a JSON object"})"},
-      {R"({"adress":"198.51.100.7"})", R"(400 {"error":"body: found the unknown field `adress` (did you mean `address`?)"})"},
+      {R"({"adress":"198.51.100.7"})", R"j(400 {"error":"body: found the unknown field `adress` (did you mean `address`?)"})j"},
       {R"({"address":7})", R"(400 {"error":"body: want a text for `address`"})"},
       {R"({"duration":"1h","reason":"x"})", R"(400 {"error":"body: want either `address` or `cidr`"})"},
       {R"({"address":"198.51.100.7","cidr":"198.51.100.0/24"})", R"(400 {"error":"body: want either `address` or `cidr`"})"},
