@@ -61,7 +61,10 @@ struct Client::State {
     where.socket = options.socket;
     where.peer = in_brackets(options.host) + ":" + std::to_string(options.port);
     where.authority = options.port == (options.plain ? 80 : 443) ? in_brackets(options.host) : where.peer;
-    if (!where.socket.empty()) where.peer = where.socket;
+    if (!where.socket.empty()) {
+      where.peer = where.socket;
+      where.authority = options.host;
+    }
   }
 
   asio::any_io_executor executor;

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/connect.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
@@ -105,7 +106,12 @@ Result<void> ClientLink::connect_to_socket(const std::string& path) {
 }
 
 Task<Result<void>> ClientLink::connect(const Where& where) {
-  if (!where.socket.empty()) co_return connect_to_socket(where.socket);
+  if (!where.socket.empty()) {
+    // Whoever dials begins to wait for the end of it once this has waited for something.
+    const auto executor = co_await asio::this_coro::executor;
+    co_await asio::post(executor, asio::use_awaitable);
+    co_return connect_to_socket(where.socket);
+  }
   const auto [resolve_error, found] = co_await resolver_.async_resolve(where.host, std::to_string(where.port), as_values);
   if (resolve_error) co_return fail(ErrorKind::unavailable, peer_, "the name is not resolved: " + resolve_error.message());
   const auto [connect_error, endpoint] = co_await asio::async_connect(socket_, found, as_values);

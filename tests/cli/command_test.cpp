@@ -51,7 +51,7 @@ TEST_CASE("unknown words exit 2 and suggest the nearest", "[cli][command]") {
       {"CREATE with --old", {"check", "--config", "d", "--old", "o.yaml", "x.yaml"}, "--old is for"},
       {"too many words", {"version", "now"}, "now"},
       {"a flag of a later version", {"check", "--config", "d", "--verify-images", "x.yaml"}, "unknown option `--verify-images`"},
-      {"a command of a later version", {"bans", "list"}, "unknown command `bans`"},
+      {"a command of a later version", {"ledger", "show"}, "unknown command `ledger`"},
       {"no listener", {"guard", "--config", "d"}, "--listen is required"},
       {"the webhook without TLS", {"webhook", "--config", "d", "--listen", "127.0.0.1:0"}, "is required"},
       {"threads out of range", {"guard", "--config", "d", "--listen", "127.0.0.1:0", "--threads", "0"}, "--threads"},
