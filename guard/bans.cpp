@@ -81,8 +81,8 @@ struct Bans::Ledger {
   }
 
   Entry& insert(const BanSubject& subject, Ban ban) {
-    ban.id = ++last_id;
-    Entry& entry = entries.emplace(ban.id, Entry{std::move(ban), subject}).first->second;
+    const std::uint64_t id = ban.id = ++last_id;
+    Entry& entry = entries.emplace(id, Entry{std::move(ban), subject}).first->second;
     ids.emplace(subject, entry.ban.id);
     live.emplace(entry.ban.ends, entry.ban.id);
     if (entry.ban.source == BanSource::automatic) {

@@ -202,7 +202,7 @@ TEST_CASE("what cannot start says why and exits 2", "[cli][process]") {
 TEST_CASE("docs/metrics.md has a row for every metric of a live scrape, and no other", "[cli][process]") {
   const World world;
   std::set<std::string> live;
-  for (const auto& words : {world.guard(), world.webhook()}) {
+  for (const auto& words : {world.guard({"--access-log", world.dir.path().string() + "/access.log"}), world.webhook()}) {
     Process process(words);
     const std::uint16_t probes = port_of(process.wait_for_line("ready metrics http://127.0.0.1:"));
     std::istringstream lines(metrics(probes));
