@@ -22,11 +22,6 @@ struct BansOptions {
   std::vector<std::string> ids;
 };
 
-ExitCode refuse(Streams& streams, std::string_view what) {
-  streams.err << "error: " << what << '\n';
-  return ExitCode::not_judged;
-}
-
 // The answer in JSON. What the door refused is said as its error, with its status.
 struct Answered {
   int status = 0;

@@ -36,11 +36,6 @@ constexpr mode_t private_mode = 0600, public_mode = 0644, directory_mode = 0700;
 
 Instant now_in_seconds() { return std::chrono::floor<std::chrono::seconds>(WallClock::now()); }
 
-ExitCode refuse(Streams& streams, const Error& error) {
-  streams.err << "error: " << error.message() << '\n';
-  return ExitCode::not_judged;
-}
-
 // A check for CLI11.
 std::string check_duration(const std::string& text) {
   return policy::parse_duration(text) ? std::string() : "found " + portcullis::quoted(text) + ", want a duration such as P90D, 12h or 365d";

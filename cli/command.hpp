@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/result.hpp"
 #include "cli/exit_code.hpp"
 
 namespace CLI {
@@ -41,6 +42,10 @@ extern const Command check_command, config_validate_command, doctor_command, exp
 extern const Command webhook_command;
 extern const Command render_crds_command, render_middleware_command, render_rbac_command, render_tenant_quotas_command;
 extern const Command render_webhook_config_command;
+
+// Says why a command cannot do what it was asked to.
+ExitCode refuse(Streams& streams, std::string_view why);
+ExitCode refuse(Streams& streams, const Error& error);
 
 // Takes its value from the environment too, named after its first long name: --tls-cert is PORTCULLIS_TLS_CERT.
 CLI::Option* with_environment(CLI::Option* option);

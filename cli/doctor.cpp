@@ -115,10 +115,7 @@ void print_json(const Checks& checks, std::ostream& out) {
 
 ExitCode doctor(const DoctorOptions& options, Streams& streams) {
   auto opened = ApiClient::open(options.api);
-  if (!opened) {
-    streams.err << "error: " << opened.error().message() << '\n';
-    return ExitCode::not_judged;
-  }
+  if (!opened) return refuse(streams, opened.error());
   ApiClient& client = **opened;
   Examination examination;
   examination.call = [&client](kube::ApiRequest request) { return client.call(std::move(request)); };

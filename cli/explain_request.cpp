@@ -92,15 +92,9 @@ Result<json> ask_guard(const Options& options) {
 }
 
 ExitCode run(const Options& options, Streams& streams) {
-  if (options.config.empty() == options.admin.empty()) {
-    streams.err << "error: want either --config DIR or --admin ADDR:PORT|SOCKET\n";
-    return ExitCode::not_judged;
-  }
+  if (options.config.empty() == options.admin.empty()) return refuse(streams, "want either --config DIR or --admin ADDR:PORT|SOCKET");
   const auto answer = options.admin.empty() ? ask_documents(options, streams) : ask_guard(options);
-  if (!answer) {
-    streams.err << "error: " << answer.error().message() << '\n';
-    return ExitCode::not_judged;
-  }
+  if (!answer) return refuse(streams, answer.error());
   if (options.output == "json") {
     streams.out << answer->dump(2) << '\n';
   } else {

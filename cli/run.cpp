@@ -148,6 +148,13 @@ ExitCode run_command(const Command& command, std::vector<std::string> words, Str
 
 }  // namespace
 
+ExitCode refuse(Streams& streams, std::string_view why) {
+  streams.err << "error: " << why << '\n';
+  return ExitCode::not_judged;
+}
+
+ExitCode refuse(Streams& streams, const Error& error) { return refuse(streams, error.message()); }
+
 CLI::Option* with_environment(CLI::Option* option) {
   std::string name = "PORTCULLIS_" + option->get_lnames().front();
   for (char& c : name) c = c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));

@@ -233,11 +233,6 @@ class AtEnd {
 
 }  // namespace
 
-ExitCode refuse(Streams& streams, const Error& error) {
-  streams.err << "error: " << error.message() << '\n';
-  return ExitCode::not_judged;
-}
-
 void declare_serve_options(CLI::App& app, ServeOptions& options) {
   with_environment(app.add_option("--config", options.config, "directory of documents"))->type_name("DIR");
   with_environment(app.add_option("--listen", options.listen, "address to serve; repeatable; port 0 takes a free one"))

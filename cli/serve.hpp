@@ -64,9 +64,6 @@ struct Door {
 // The key in `file`; "" where no file is named. Errors: cannot be read, too short, too long.
 Result<std::string> read_hash_key(const std::string& file);
 
-// Says why a door cannot start.
-ExitCode refuse(Streams& streams, const Error& error);
-
 void declare_serve_options(CLI::App& app, ServeOptions& options);
 
 // Returns after the drain: fine; or not_judged where it could not start. Without --config the documents are the cluster's:

@@ -73,12 +73,8 @@ void declare_cluster_options(CLI::App& app, WebhookCommand& command) {
 }
 
 ExitCode run(const WebhookCommand& command, Streams& streams) {
-  const auto refuse = [&](const std::string& why) {
-    streams.err << "error: " << why << '\n';
-    return ExitCode::not_judged;
-  };
   const auto config = cluster_of_door(command.kubeconfig);
-  if (!config) return refuse(config.error().message());
+  if (!config) return refuse(streams, config.error().message());
   std::string name_space = command.name_space;
   if (name_space.empty() && *config) name_space = (*config)->name_space;
   if (name_space.empty()) name_space = default_name_space;
@@ -90,7 +86,7 @@ ExitCode run(const WebhookCommand& command, Streams& streams) {
   if (*config)
     door.connect = [&config = **config, age = *policy::parse_duration(command.facts_age)] { return ClusterSide::connect(config, age); };
   if (command.serve.tls_cert.empty() && command.serve.tls_key.empty()) {
-    if (!*config) return refuse("--tls-cert is required outside of a cluster, and --tls-key: the API server speaks TLS only");
+    if (!*config) return refuse(streams, "--tls-cert is required outside of a cluster, and --tls-key: the API server speaks TLS only");
     door.keep_certificate = certificate_keeping(command.keeping, **config, name_space);
   }
   return serve(door, command.serve, streams);
