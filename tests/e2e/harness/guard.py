@@ -13,13 +13,11 @@ import os
 import pathlib
 import random
 import re
-import shutil
-import signal
 import subprocess
-import tempfile
 import threading
 
 from . import ports, tools, wait
+from .peer import Peer, resident_bytes
 
 READY_SECONDS_MAX = 30
 PROBE_SECONDS = 0.25     # how soon an endpoint that is not ready is taken off; manifests/base/guard.yaml asks each two seconds
@@ -56,15 +54,14 @@ def write_documents(directory, documents):
     return directory
 
 
-class Guard:
+class Guard(Peer):
     """One guard. A context. config: a directory of documents. tls: (certificate, key). drain_delay: in seconds."""
 
     def __init__(self, config, tls=None, options=(), drain_delay=0, program=None):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="portcullis-guard-"))
+        super().__init__("guard")
         self.config, self.tls, self.options, self.port, self.program = config, tls, list(options), 0, program or tools.PROGRAM
         self.drain_delay = drain_delay
         self.audit_log, self.stderr_file = self.dir / "audit.jsonl", self.dir / "stderr.log"
-        self.process = None
         try:
             self.start()
         except BaseException:
@@ -95,27 +92,10 @@ class Guard:
     def url(self):
         return f"{'https' if self.tls else 'http'}://{'localhost' if self.tls else ADDRESS}:{self.port}"
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def close(self):
-        wait.end(self.process)
-        shutil.rmtree(self.dir, ignore_errors=True)
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
     def terminate(self):
         """SIGTERM; returns when it has ended."""
         self.process.terminate()
         self.process.wait(30)
-
-    def pause(self, stopped=True):
-        self.process.send_signal(signal.SIGSTOP if stopped else signal.SIGCONT)
 
     def said(self):
         return self.stderr_file.read_text(errors="replace") if self.stderr_file.exists() else ""
@@ -153,10 +133,7 @@ class Guard:
         return [each for each in records if all(each.get(key) == value for key, value in wanted.items())]
 
     def rss(self):
-        for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) * 1024
-        return 0
+        return resident_bytes(self.process)
 
 
 class ServiceAddress:

@@ -17,6 +17,7 @@ import threading
 import time
 
 from . import network, tools, wait
+from .peer import resident_bytes
 from .volumes import NotThere, Volumes, field
 
 TICK_SECONDS = 0.1
@@ -333,10 +334,7 @@ class Pod:
 
     def rss(self):
         """Resident bytes of the program."""
-        for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) * 1024
-        return 0
+        return resident_bytes(self.process)
 
 
 class Kubelet:

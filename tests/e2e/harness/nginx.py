@@ -1,12 +1,10 @@
 """A real nginx of a test's own, in front of Odoo, with a configuration of the test."""
 
 import http.client
-import pathlib
-import shutil
 import subprocess
-import tempfile
 
 from . import ports, wait
+from .peer import Peer
 
 READY_SECONDS_MAX = 10
 ADDRESS = "127.0.0.1"
@@ -28,14 +26,14 @@ http {{
 """
 
 
-class Nginx:
+class Nginx(Peer):
     """A context. http: what goes into the http block, with {port} where it is to listen. `address` is (host, port)."""
 
     def __init__(self, http_block):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="portcullis-nginx-"))
+        super().__init__("nginx")
         self.dir.chmod(0o755)  # nginx's workers are another user when the test is root
         port = ports.free()[0]
-        self.address, self.process = (ADDRESS, port), None
+        self.address = (ADDRESS, port)
         configuration = self.dir / "nginx.conf"
         configuration.write_text(MAIN.format(dir=self.dir, http=http_block.replace("{port}", str(port))))
         try:
@@ -55,16 +53,6 @@ class Nginx:
 
     def said(self):
         return "".join(file.read_text(errors="replace") for file in (self.dir / "output", self.dir / "error.log") if file.exists())
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def close(self):
-        wait.end(self.process)
-        shutil.rmtree(self.dir, ignore_errors=True)
 
     def connect(self):
         return http.client.HTTPConnection(*self.address, timeout=30)

@@ -1,25 +1,22 @@
 """A redis-server of a test's own: on a free port and a unix socket, with an ACL user beside the default one, and its faults."""
 
-import pathlib
-import shutil
-import signal
 import socket
 import subprocess
-import tempfile
 
 from . import ports, wait
+from .peer import Peer
 
 READY_SECONDS_MAX = 10
 ADDRESS = "127.0.0.1"
 
 
-class Redis:
+class Redis(Peer):
     """A context. user, password: may do only what `rules` say (redis.io, ACL); the default user is switched off then."""
 
     def __init__(self, user=None, password=None, rules="~* &* +@all", options=()):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="portcullis-redis-"))
+        super().__init__("redis")
         self.port, self.socket = ports.free()[0], self.dir / "redis.sock"
-        self.user, self.password, self.process = user, password, None
+        self.user, self.password = user, password
         acl = self.dir / "users.acl"
         acl.write_text(f"user default off\nuser {user} on >{password} {rules}\n" if user else "user default on nopass ~* &* +@all\n")
         self.command = ["redis-server", "--port", str(self.port), "--bind", ADDRESS, "--unixsocket", str(self.socket), "--dir", str(self.dir), "--save", "",
@@ -53,24 +50,3 @@ class Redis:
                 stream.flush()
                 answer = stream.readline().decode().rstrip("\r\n")
         return answer
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def close(self):
-        wait.end(self.process)
-        shutil.rmtree(self.dir, ignore_errors=True)
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self):
-        """It is there and says nothing, as when its machine hangs."""
-        self.process.send_signal(signal.SIGSTOP)
-
-    def cont(self):
-        self.process.send_signal(signal.SIGCONT)

@@ -8,17 +8,15 @@ Traefik runs, as an operator does, by writing the file anew.
 import contextlib
 import http.client
 import json
-import pathlib
 import re
-import shutil
 import signal
 import ssl
 import subprocess
-import tempfile
 
 import yaml
 
 from . import ports, tools, wait
+from .peer import Peer
 
 READY_SECONDS_MAX = 30
 CALL_SECONDS_MAX = 40  # Traefik itself gives up on the guard after 30
@@ -49,16 +47,16 @@ def way(shown, odoo):
     return {"http": {"middlewares": shown["middlewares"], "routers": routers, "services": services}}
 
 
-class Traefik:
+class Traefik(Peer):
     """A context. dynamic: the file provider's content, as a value. tls: (certificate, key), signed by `authority`. trusted:
     forwardedHeaders.trustedIPs. entry_point: more of the entry points' configuration. `web` and `websecure` are (host, port)."""
 
     def __init__(self, dynamic, tls=None, authority=None, trusted=(), entry_point=None, access_log=None):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="portcullis-traefik-"))
+        super().__init__("traefik")
         web, websecure, ping = ports.free(3)
         self.web, self.websecure, self.ping = (ADDRESS, web), (ADDRESS, websecure), (ADDRESS, ping)
         self.access_log, self.log = access_log or self.dir / "access.log", self.dir / "traefik.log"
-        self.tls, self.authority, self.process, self.generation = tls, authority, None, 0
+        self.tls, self.authority, self.generation = tls, authority, 0
         both = {"forwardedHeaders": {"trustedIPs": list(trusted)}, **(entry_point or {})}
         static = {
             "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
@@ -97,16 +95,6 @@ class Traefik:
         """True when both entry points judge by the file that was written last."""
         host = f"generation-{self.generation}.invalid"
         return self.get("/", host=host).status == self.get("/", host=host, tls=True, context=ssl._create_unverified_context()).status == 302
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def close(self):
-        wait.end(self.process)
-        shutil.rmtree(self.dir, ignore_errors=True)
 
     def said(self):
         return "".join(file.read_text(errors="replace")[-4000:] for file in (self.dir / "output", self.log) if file.exists())
