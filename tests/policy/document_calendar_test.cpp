@@ -5,41 +5,22 @@
 #include "policy/document/formats.hpp"
 #include "policy/document/load.hpp"
 #include "tests/catch.hpp"
+#include "tests/policy/document_text.hpp"
 
 using namespace portcullis;
 using namespace portcullis::policy;
+using portcullis::policy::testing::document;
 
 namespace {
-
-std::string document(const std::string& kind, const std::string& name, const std::string& spec) {
-  return "apiVersion: portcullis.dev/v1\nkind: " + kind + "\nmetadata: {name: " + name + "}\nspec: " + spec + "\n";
-}
 
 auto load(const std::string& spec) {
   return load_documents(
       {{"a.yaml", document("Platform", "hoster", "{environments: [production]}")}, {"c.yaml", document("Calendar", "finance", spec)}});
 }
 
-Calendar taken(const std::string& spec) {
-  auto set = load(spec);
-  if (!set) {
-    std::string told;
-    for (const Error& error : set.error()) told += error.message() + "\n";
-    FAIL(told);
-  }
-  return set->calendars.at(0);
-}
+Calendar taken(const std::string& spec) { return testing::taken_from(load(spec)).calendars.at(0); }
 
-std::string told(const std::string& spec) {
-  const auto set = load(spec);
-  if (set) return "";
-  std::string out;
-  for (const Error& error : set.error()) {
-    const std::string message = error.message();
-    out += (out.empty() ? "" : "\n") + message.substr(message.find(' ') + 1);
-  }
-  return out;
-}
+std::string told(const std::string& spec) { return testing::told_of(load(spec)); }
 
 struct Case {
   std::string text, told;

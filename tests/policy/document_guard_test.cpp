@@ -7,15 +7,13 @@
 #include "policy/document/load.hpp"
 #include "policy/document/route_classes.hpp"
 #include "tests/catch.hpp"
+#include "tests/policy/document_text.hpp"
 
 using namespace portcullis;
 using namespace portcullis::policy;
+using portcullis::policy::testing::document;
 
 namespace {
-
-std::string document(const std::string& kind, const std::string& name, const std::string& spec) {
-  return "apiVersion: portcullis.dev/v1\nkind: " + kind + "\nmetadata: {name: " + name + "}\nspec: " + spec + "\n";
-}
 
 const std::string platform = document("Platform", "hoster", "{environments: [production]}");
 const std::string calendar =
@@ -45,27 +43,9 @@ auto load(const std::string& guard, const std::string& policy) {
   return load_documents({{"a.yaml", platform}, {"b.yaml", calendar}, {"p.yaml", guard_policy(policy)}, {"t.yaml", tenant(guard)}}, true);
 }
 
-DocumentSet taken(const std::string& guard, const std::string& policy) {
-  auto set = load(guard, policy);
-  if (!set) {
-    std::string told;
-    for (const Error& error : set.error()) told += error.message() + "\n";
-    FAIL(told);
-  }
-  return *std::move(set);
-}
+DocumentSet taken(const std::string& guard, const std::string& policy) { return testing::taken_from(load(guard, policy)); }
 
-// Without the file, line and column, which other tests look at.
-std::string told(const std::string& guard, const std::string& policy) {
-  const auto set = load(guard, policy);
-  if (set) return "";
-  std::string out;
-  for (const Error& error : set.error()) {
-    const std::string message = error.message();
-    out += (out.empty() ? "" : "\n") + message.substr(message.find(' ') + 1);
-  }
-  return out;
-}
+std::string told(const std::string& guard, const std::string& policy) { return testing::told_of(load(guard, policy)); }
 
 struct Case {
   std::string text, told;
