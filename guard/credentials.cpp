@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "guard/text.hpp"
+
 namespace portcullis::guard {
 namespace {
 
@@ -22,12 +24,6 @@ bool is_session_id(std::string_view value) {
   bool all = true;  // without a branch a character
   for (const char c : value) all &= session_alphabet[static_cast<unsigned char>(c)];
   return all;
-}
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "guard/text.hpp"
 #include "observe/escape.hpp"
 
 namespace portcullis::guard {
@@ -10,11 +11,6 @@ namespace {
 
 constexpr std::int64_t second_nanoseconds = 1'000'000'000;
 constexpr std::int64_t ceil_seconds(std::int64_t nanoseconds) { return (nanoseconds + second_nanoseconds - 1) / second_nanoseconds; }
-
-bool equal_folded(std::string_view text, std::string_view lower_case) {
-  return text.size() == lower_case.size() && std::equal(text.begin(), text.end(), lower_case.begin(),
-                                                        [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a | 0x20 : a) == b; });
-}
 
 bool sends_json(const DecidingHeaders& headers) {
   constexpr std::string_view json = "application/json";

@@ -1,7 +1,5 @@
 #include "guard/explain.hpp"
 
-#include <arpa/inet.h>
-
 #include <array>
 #include <cmath>
 #include <map>
@@ -29,12 +27,6 @@ std::array<std::pair<std::string_view, std::string Question::*>, 8> question_fie
            {"session", &Question::session},
            {"login", &Question::login},
            {"accept", &Question::accept}}};
-}
-
-std::string address_text(const Address& address) {
-  std::array<char, INET6_ADDRSTRLEN> text{};
-  if (is_ipv4(address)) return ::inet_ntop(AF_INET, address.data() + mapped_prefix_bytes, text.data(), text.size());
-  return ::inet_ntop(AF_INET6, address.data(), text.data(), text.size());
 }
 
 std::string key_text(const Address& client) { return address_text(client_key(client)) + (is_ipv4(client) ? "/32" : "/64"); }
@@ -139,7 +131,7 @@ json explain(Guard& guard, const Question& question) {
     return out;
   }
   const Clock::time_point now = guard.now();
-  const std::int64_t then = std::chrono::nanoseconds(now.time_since_epoch()).count();
+  const std::int64_t then = steady_nanoseconds(now);
   std::vector<std::uint64_t> logins;
   if (!question.login.empty()) logins.push_back(siphash(guard.seed(), question.login));
   GuardSubject subject = guard.subject_of(identity, logins, 1, now);
@@ -155,7 +147,7 @@ json explain(Guard& guard, const Question& question) {
   out["session"] = identity.sessions.count == 0 ? "none" : subject.known_session ? "known" : "unknown";
   out["cost"] = identity.cost_factor;
   out["lists"] = json::array();
-  for (const NamedList* list : documents.lists_with(*identity.tenant, *identity.client))
+  for (const policy::NetworkList* list : documents.lists_with(*identity.tenant, *identity.client))
     out["lists"].push_back({{"name", list->name}, {"factor", list->factor}});
   const Adjustment* const adjustment = moment->adjustment(*identity.tenant);
   out["profiles"] = adjustment == nullptr ? "" : adjustment->profiles;

@@ -11,15 +11,13 @@ constexpr std::int64_t never = std::numeric_limits<std::int64_t>::min();
 
 constexpr std::uint64_t kept(std::uint64_t key) { return key != 0 ? key : 1; }  // 0 is a free place
 
-std::int64_t nanoseconds(Clock::time_point now) { return std::chrono::nanoseconds(now.time_since_epoch()).count(); }
-
 }  // namespace
 
 FailureCounts::FailureCounts(std::size_t keys_max) : sets_a_shard_(std::max<std::size_t>(keys_max / shards / keys_a_set, 1)) {}
 
 FailureCounts::Count FailureCounts::add(std::uint64_t key, std::optional<std::uint64_t> login, std::chrono::nanoseconds window,
                                         Clock::time_point now) {
-  const std::int64_t width = std::max<std::int64_t>(window.count() / (slices - 1), 1), at = nanoseconds(now), slice = at / width;
+  const std::int64_t width = std::max<std::int64_t>(window.count() / (slices - 1), 1), at = steady_nanoseconds(now), slice = at / width;
   key = kept(key);
   Shard& shard = shard_of(key);
   const std::lock_guard lock(shard.mutex);
@@ -52,7 +50,7 @@ void FailureCounts::clear_of_login(std::uint64_t key, std::uint64_t login, std::
   const std::lock_guard lock(shard.mutex);
   Key* const found = find(shard, key);
   if (found == nullptr || found->login != login) return;
-  const std::int64_t width = std::max<std::int64_t>(window.count() / (slices - 1), 1), slice = nanoseconds(now) / width;
+  const std::int64_t width = std::max<std::int64_t>(window.count() / (slices - 1), 1), slice = steady_nanoseconds(now) / width;
   if (found->other_login == never || slice - found->other_login / width >= static_cast<std::int64_t>(slices)) *found = {};
 }
 

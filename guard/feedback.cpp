@@ -28,11 +28,11 @@ void Feedback::finished(const FinishedRequest& request) {
   }
   for (std::size_t i = 0; i < planted->lease_count; ++i) parts_.leases.give_back(planted->leases[i]);
   if (planted->session && request.downstream_status == 200)
-    parts_.sessions.learn(planted->tenant, *planted->session, planted->client, std::chrono::nanoseconds(now.time_since_epoch()).count());
-  if (planted->sign != OutcomeSign::none) judge_login(*planted, request.downstream_status);
+    parts_.sessions.learn(planted->tenant, *planted->session, planted->client, steady_nanoseconds(now));
+  if (planted->sign != OutcomeSign::none) judge_login(*planted, request.downstream_status, now);
 }
 
-void Feedback::judge_login(const Planted& planted, int status) {
+void Feedback::judge_login(const Planted& planted, int status, Clock::time_point now) {
   const bool form = planted.sign == OutcomeSign::form;
   const bool succeeded = form ? status == 303 || status == 302 : status >= 200 && status < 300;
   const bool failed = form ? status == 200 : status == 401 || status == 403;
@@ -44,11 +44,11 @@ void Feedback::judge_login(const Planted& planted, int status) {
   const policy::Bans& rules = moment->documents().bans();
   if (failed) {
     failed_.fetch_add(1, std::memory_order_relaxed);
-    parts_.bans.failed(who, planted.client, planted.login, rules, parts_.now());
+    parts_.bans.failed(who, planted.client, planted.login, rules, now);
     return;
   }
   succeeded_.fetch_add(1, std::memory_order_relaxed);
-  parts_.bans.succeeded(who, planted.client, planted.login, rules, parts_.now());
+  parts_.bans.succeeded(who, planted.client, planted.login, rules, now);
   for (std::size_t i = 0; i < planted.refund_count; ++i) {
     const Planted::Refund& refund = planted.refunds[i];
     Charge charge;

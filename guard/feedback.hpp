@@ -81,7 +81,7 @@ class Feedback {
   [[nodiscard]] FeedbackStats stats() const;
 
  private:
-  void judge_login(const Planted& planted, int status);
+  void judge_login(const Planted& planted, int status, Clock::time_point now);
 
   Parts parts_;
   PlantedIds<Planted> ids_;

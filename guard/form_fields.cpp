@@ -2,57 +2,23 @@
 
 #include <algorithm>
 
+#include "guard/text.hpp"
+
 namespace portcullis::guard {
 namespace {
 
 constexpr std::size_t boundary_bytes_max = 70;  // RFC 2046 5.1.1
 constexpr std::string_view line_end = "\r\n";
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
-
-bool equal_folded(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
-}
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
-int hexadecimal(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  c = lower(c);
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-// `+` is a space; a broken escape stands for itself, as for Python's unquote_plus.
 std::string decoded(std::string_view text) {
   std::string out;
-  for (std::size_t at = 0; at < text.size(); ++at) {
-    if (text[at] == '+') {
-      out += ' ';
-    } else if (text[at] == '%' && at + 2 < text.size() && hexadecimal(text[at + 1]) >= 0 && hexadecimal(text[at + 2]) >= 0) {
-      out += static_cast<char>(hexadecimal(text[at + 1]) * 16 + hexadecimal(text[at + 2]));
-      at += 2;
-    } else {
-      out += text[at];
-    }
-  }
+  decode_form(text, out);
   return out;
 }
 
 FormField* field_of(std::span<FormField> wanted, std::string_view name) {
   const auto found = std::find_if(wanted.begin(), wanted.end(), [&](const FormField& each) { return each.name == name; });
   return found == wanted.end() || found->value ? nullptr : &*found;
-}
-
-// What may stand unquoted in a parameter (RFC 9110 5.6.2), or within quotes without an escape.
-bool is_token(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') ||
-           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-  });
 }
 
 // One parameter, taken off the front of `rest`: `; name=value` or `; name="value"`. False where it is written otherwise.

@@ -10,8 +10,6 @@ constexpr std::chrono::seconds tick_every{1};
 // A blip of the store changes nothing but that limits are divided; after that each class does as its onStoreLoss says.
 constexpr std::chrono::seconds store_grace{10};
 
-std::int64_t nanoseconds(Clock::time_point when) { return std::chrono::nanoseconds(when.time_since_epoch()).count(); }
-
 }  // namespace
 
 Guard::Guard(GuardOptions options)
@@ -19,7 +17,7 @@ Guard::Guard(GuardOptions options)
       seed_(options_.seed ? *options_.seed : SipKey::random()),
       limiter_(options_.limiter_bytes_max),
       bans_(BanOptions{.spared = [this](const BanTenant& tenant,
-                                        const Address& client) { return sessions_.spares(tenant.id, client, nanoseconds(now())); },
+                                        const Address& client) { return sessions_.spares(tenant.id, client, steady_nanoseconds(now())); },
                        .wall = {}}) {
   if (options_.feedback) {
     feedback_ = std::make_unique<Feedback>(Feedback::Parts{.limiter = limiter_,
@@ -54,7 +52,8 @@ void Guard::tick() {
 }
 
 void Guard::put(std::shared_ptr<const GuardSnapshot> documents) {
-  std::shared_ptr<const Moment> made = documents == nullptr ? nullptr : maker_.make(std::move(documents), wall(), nanoseconds(now()));
+  std::shared_ptr<const Moment> made =
+      documents == nullptr ? nullptr : maker_.make(std::move(documents), wall(), steady_nanoseconds(now()));
   const std::lock_guard lock(mutex_);
   moment_ = std::move(made);
   version_.fetch_add(1, std::memory_order_release);
@@ -82,7 +81,7 @@ DecideParts Guard::parts(Clock::time_point now) {
   if (SharedStore* const shared = store()) {
     parts.replicas = shared->replicas_alive();
     parts.store_away = shared->state() == StoreState::away;
-    parts.store_away_long = parts.store_away && shared->away_for(nanoseconds(now)) > store_grace;
+    parts.store_away_long = parts.store_away && shared->away_for(steady_nanoseconds(now)) > store_grace;
   }
   return parts;
 }
@@ -95,14 +94,12 @@ GuardSubject Guard::subject_of(const Identity& identity, std::span<const std::ui
                        .sessions = identity.sessions,
                        .api_key = identity.api_key,
                        .own = identity.own,
-                       .known_session = {},
                        .logins = logins,
                        .attempts = attempts,
                        .credentials = identity.credentials,
-                       .cost_factor = identity.cost_factor,
-                       .ban = {}};
+                       .cost_factor = identity.cost_factor};
   if (feedback_ != nullptr) {
-    const std::int64_t then = nanoseconds(now);
+    const std::int64_t then = steady_nanoseconds(now);
     // Of two sessions nobody can say which one Odoo follows.
     if (identity.sessions.count == 1 && sessions_.is_known(subject.tenant.id, identity.sessions.keys[0], then)) {
       subject.known_session = identity.sessions.keys[0];

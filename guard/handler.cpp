@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -55,24 +56,42 @@ bool is_alarming(Reason reason) {
   }
 }
 
-std::int64_t nanoseconds(Clock::time_point when) { return std::chrono::nanoseconds(when.time_since_epoch()).count(); }
-
-// What is still needed of a request once its views are gone.
+// A request on its way to an answer. Views are into the request, and into the documents of the moment.
 struct Asked {
-  std::shared_ptr<const Moment> moment;
+  const Moment* moment = nullptr;
   const GuardTenant* tenant = nullptr;
   std::optional<RouteClass> route_class;
   std::size_t metric_class = 0;
-  std::string class_name, method, path;
+  std::string_view class_name, method, path;
   std::optional<Address> client;
-  DenialBody body = DenialBody::problem;
+  DenialBody body = DenialBody::problem;  // of one that may be denied
   Dialect dialect = Dialect::traefik;
   Clock::time_point received;
   Outcome outcome;
-  Planted planted;
+  std::optional<Planted> planted;
+};
+
+// One that waits for the store: what its views were of is kept.
+struct Waiting {
+  Waiting(const Asked& request, std::shared_ptr<const Moment> held, std::vector<Charge> charged, std::vector<SharedCharge> counted)
+      : asked(request),
+        moment(std::move(held)),
+        method(request.method),
+        path(request.path),
+        charges(std::move(charged)),
+        shared(std::move(counted)) {
+    asked.method = method;
+    asked.path = path;
+  }
+  Waiting(const Waiting&) = delete;
+  Waiting& operator=(const Waiting&) = delete;
+
+  Asked asked;
+  std::shared_ptr<const Moment> moment;
+  std::string method, path;
   std::vector<Charge> charges;
   std::vector<SharedCharge> shared;
-  std::shared_ptr<SharedVerdict> verdict;
+  std::shared_ptr<SharedVerdict> verdict = std::make_shared<SharedVerdict>();
 };
 
 class GuardHandler final : public net::Handler {
@@ -105,11 +124,11 @@ class GuardHandler final : public net::Handler {
       response.status = 500;
       return;
     }
-    Asked& asked = *found->second;
+    Waiting& waiting = *found->second;
     response.clear();
-    const SharedVerdict& verdict = *asked.verdict;
-    if (verdict.kind == SharedVerdict::Kind::refused) refuse_by_store(asked, verdict);
-    conclude(asked, response);
+    if (waiting.verdict->kind == SharedVerdict::Kind::refused)
+      refuse_by_store(waiting.asked, waiting.charges, waiting.shared, *waiting.verdict);
+    conclude(waiting.asked, response);
     waiting_.erase(found);
   }
 
@@ -117,7 +136,7 @@ class GuardHandler final : public net::Handler {
     const auto found = waiting_.find(ticket);
     if (found == waiting_.end()) return;
     // What was charged stays charged: it was asked for. Only nobody is at work.
-    for (std::size_t i = 0; i < found->second->outcome.lease_count; ++i) guard_.leases().give_back(found->second->outcome.leases[i]);
+    give_places_back(found->second->asked.outcome);
     waiting_.erase(found);
   }
 
@@ -146,10 +165,10 @@ class GuardHandler final : public net::Handler {
     const GuardSubject subject =
         door.login ? guard_.subject_of(identity, logins_, attempts_, now) : guard_.subject_of(identity, {}, 1, now);
     const DecideParts parts = guard_.parts(now);
-    const Outcome outcome = decide(*moment_, parts, subject, nanoseconds(now), decide_);
-    Asked& asked = here_;
-    describe(request, door, identity, asked);
+    const Outcome outcome = decide(*moment_, parts, subject, steady_nanoseconds(now), decide_);
+    Asked asked = describe(request, door, identity);
     asked.outcome = outcome;
+    if (outcome.verdict != Verdict::pass || guard_.store() != nullptr) asked.body = body_for(identity);
     if (outcome.verdict == Verdict::pass) {
       plan_feedback(subject, identity, asked);
       if (guard_.store() != nullptr && outcome.reason == Reason::none && ask_store(asked, subject, now, response)) return;
@@ -168,8 +187,7 @@ class GuardHandler final : public net::Handler {
       observe::log_limited(observe::Level::warn, "guard_refused",
                            {{"reason", reason_name(reason)}, {"peer", request.peer.text()}, {"host", identify_.headers.host}});
     }
-    Asked& asked = here_;
-    describe(request, door, identity, asked);
+    Asked asked = describe(request, door, identity);
     asked.outcome = {.verdict = Verdict::refuse, .reason = reason};
     record(asked, response.status);
   }
@@ -194,8 +212,9 @@ class GuardHandler final : public net::Handler {
     return true;
   }
 
-  void describe(const net::Request& request, const Door& door, const Identity& identity, Asked& asked) {
-    asked.moment = nullptr;  // moment_ holds it; a request that waits takes a share
+  Asked describe(const net::Request& request, const Door& door, const Identity& identity) const {
+    Asked asked;
+    asked.moment = moment_.get();
     asked.tenant = identity.tenant;
     asked.route_class = identity.route_class;
     asked.metric_class = identity.own != nullptr ? GuardMetrics::own_classes : identity.route_class ? index_of(*identity.route_class) : 0;
@@ -205,16 +224,22 @@ class GuardHandler final : public net::Handler {
     asked.client = identity.client;
     asked.dialect = door.dialect;
     asked.received = request.received;
-    const DenialShape shape =
-        identity.own != nullptr || !identity.route_class ? DenialShape::negotiate : route_class_info(*identity.route_class).shape;
-    asked.body = denial_body(shape, identify_.headers, identity.path.decoded);
-    asked.planted = {};
+    return asked;
+  }
+
+  [[nodiscard]] DenialBody body_for(const Identity& identity) const {
+    const DenialShape shape = identity.own != nullptr ? DenialShape::negotiate : route_class_info(*identity.route_class).shape;
+    return denial_body(shape, identify_.headers, identity.path.decoded);
+  }
+
+  void give_places_back(const Outcome& outcome) {
+    for (std::size_t i = 0; i < outcome.lease_count; ++i) guard_.leases().give_back(outcome.leases[i]);
   }
 
   // What to remember of a request until the access log speaks of it.
   void plan_feedback(const GuardSubject& subject, const Identity& identity, Asked& asked) {
     if (guard_.feedback() == nullptr) return;
-    Planted& planted = asked.planted;
+    Planted planted;
     planted.tenant = subject.tenant.id;
     planted.client = subject.client;
     planted.leases = asked.outcome.leases;
@@ -223,7 +248,12 @@ class GuardHandler final : public net::Handler {
     if (subject.route_class == RouteClass::rpc_json2 && subject.api_key) planted.sign = OutcomeSign::bearer;
     if (!subject.logins.empty()) planted.login = subject.logins.front();
     if (identity.proves_login && identity.sessions.count == 1) planted.session = identity.sessions.keys[0];
-    if (planted.sign != OutcomeSign::form) return;
+    if (!planted.is_needed()) return;
+    if (planted.sign == OutcomeSign::form) note_refunds(planted);
+    asked.planted = planted;
+  }
+
+  void note_refunds(Planted& planted) const {
     for (const Charge& charge : decide_.charges) {
       const auto kind = static_cast<KeyKind>(charge.tag);
       const bool of_logins = kind == KeyKind::address || kind == KeyKind::session || kind == KeyKind::login || kind == KeyKind::tenant;
@@ -235,59 +265,46 @@ class GuardHandler final : public net::Handler {
   // True where the answer waits for the store. Else `asked.outcome` says what it said, if anything.
   bool ask_store(Asked& asked, const GuardSubject& subject, Clock::time_point now, net::Response& response) {
     SharedStore& store = *guard_.store();
-    const std::int64_t then = nanoseconds(now);
+    const std::int64_t then = steady_nanoseconds(now);
     share_charges(decide_.charges, then, shared_);
     if (shared_.empty()) return false;
     if (const auto refused = store.would_refuse(subject.tenant.id, shared_, then)) {
-      asked.shared = shared_;
-      asked.charges = decide_.charges;
-      refuse_by_store(asked, *refused);
+      refuse_by_store(asked, decide_.charges, shared_, *refused);
       return false;
     }
     if (store.mode() == StoreMode::lease) {
       const SharedVerdict verdict = store.lease(subject.tenant.id, shared_, then);
-      if (verdict.kind == SharedVerdict::Kind::admitted) return false;
-      if (verdict.kind == SharedVerdict::Kind::refused) {
-        asked.shared = shared_;
-        asked.charges = decide_.charges;
-        refuse_by_store(asked, verdict);
-        return false;
-      }
+      if (verdict.kind == SharedVerdict::Kind::refused) refuse_by_store(asked, decide_.charges, shared_, verdict);
+      if (verdict.kind != SharedVerdict::Kind::unknown) return false;
     }
     const std::uint64_t ticket = ++last_ticket_;
-    auto waiting = std::make_unique<Asked>(asked);
-    waiting->moment = moment_;
-    waiting->charges = decide_.charges;
-    waiting->shared = shared_;
-    waiting->verdict = std::make_shared<SharedVerdict>();
-    const std::shared_ptr<SharedVerdict> verdict = waiting->verdict;
-    waiting_.emplace(ticket, std::move(waiting));
+    const auto waiting = waiting_.emplace(ticket, std::make_unique<Waiting>(asked, moment_, decide_.charges, shared_)).first;
+    const std::shared_ptr<SharedVerdict> verdict = waiting->second->verdict;
     if (store.ask(subject.tenant.id, shared_, waker_, ticket, verdict)) {
       response.wait(ticket);
       return true;
     }
-    waiting_.erase(ticket);
+    waiting_.erase(waiting);
     store.note_local(subject.tenant.id, shared_, then);
     return false;
   }
 
   // The store counts for all replicas and says no: what was charged here is given back, for all are charged or none.
-  void refuse_by_store(Asked& asked, const SharedVerdict& verdict) {
-    for (const Charge& charge : asked.charges) guard_.limiter().refund(charge);
-    for (std::size_t i = 0; i < asked.outcome.lease_count; ++i) guard_.leases().give_back(asked.outcome.leases[i]);
-    const SharedCharge& shared = asked.shared[std::min(verdict.which, asked.shared.size() - 1)];
-    asked.outcome = refused_by_store(asked.charges, shared, verdict);
-    asked.planted = {};
+  void refuse_by_store(Asked& asked, std::span<const Charge> charges, std::span<const SharedCharge> shared, const SharedVerdict& verdict) {
+    for (const Charge& charge : charges) guard_.limiter().refund(charge);
+    give_places_back(asked.outcome);
+    asked.outcome = refused_by_store(charges, shared[std::min(verdict.which, shared.size() - 1)], verdict);
+    asked.planted.reset();
   }
 
-  void conclude(Asked& asked, net::Response& response) {
+  void conclude(const Asked& asked, net::Response& response) {
     const Outcome& outcome = asked.outcome;
     guard_.metrics().count(asked.metric_class, outcome.verdict, outcome.shadow ? Reason::none : outcome.reason);
     if (outcome.shadow) guard_.metrics().count_shadow(asked.metric_class, outcome.reason);
     if (outcome.verdict != Verdict::pass) {
       write_denial(denial_of(asked), response);
-    } else if (asked.planted.is_needed()) {
-      response.header(id_header, guard_.feedback()->plant(asked.planted, guard_.now()).text());
+    } else if (asked.planted) {
+      response.header(id_header, guard_.feedback()->plant(*asked.planted, guard_.now()).text());
     }
     record(asked, response.status);
   }
@@ -301,8 +318,7 @@ class GuardHandler final : public net::Handler {
                   .class_name = asked.class_name,
                   .limit = asked.outcome.limit,
                   .random = jitter_.next()};
-    const Moment& moment = asked.moment != nullptr ? *asked.moment : *moment_;
-    if (const Adjustment* const adjustment = moment.adjustment(*asked.tenant)) denial.message = adjustment->message;
+    if (const Adjustment* const adjustment = asked.moment->adjustment(*asked.tenant)) denial.message = adjustment->message;
     return denial;
   }
 
@@ -320,7 +336,7 @@ class GuardHandler final : public net::Handler {
     if (asked.client) record.client = *asked.client;
     record.status = status;
     record.shadow = asked.outcome.shadow;
-    record.policy_hash = (asked.moment != nullptr ? *asked.moment : *moment_).documents().hash();
+    record.policy_hash = asked.moment->documents().hash();
     record.microseconds = std::chrono::duration_cast<std::chrono::microseconds>(took).count();
     writer_->record(record);
   }
@@ -335,10 +351,9 @@ class GuardHandler final : public net::Handler {
   DecideScratch decide_;
   std::vector<std::uint64_t> logins_;
   std::uint32_t attempts_ = 1;
-  Asked here_;  // of the request that is being answered; keeps its memory
   std::vector<SharedCharge> shared_;
   std::uint64_t last_ticket_ = 0;
-  std::unordered_map<std::uint64_t, std::unique_ptr<Asked>> waiting_;
+  std::unordered_map<std::uint64_t, std::unique_ptr<Waiting>> waiting_;
 };
 
 }  // namespace

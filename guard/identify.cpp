@@ -3,17 +3,10 @@
 #include <algorithm>
 
 #include "guard/client_address.hpp"
+#include "guard/text.hpp"
 
 namespace portcullis::guard {
 namespace {
-
-// RFC 9110 5.6.2: what a method may be made of.
-bool is_token(std::string_view text) {
-  constexpr std::string_view marks = "!#$%&'*+-.^_`|~";
-  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || marks.find(c) != std::string_view::npos;
-  });
-}
 
 Reason find_tenant(const GuardSnapshot& snapshot, std::string_view host, std::optional<std::string_view> named,
                    const GuardTenant*& tenant) {

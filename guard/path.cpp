@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/text.hpp"
+#include "guard/text.hpp"
 
 namespace portcullis::guard {
 namespace {
@@ -28,21 +29,6 @@ constexpr std::array<std::uint8_t, 256> make_traits() {
 }
 constexpr auto traits = make_traits();
 constexpr std::uint8_t trait(char c) { return traits[static_cast<unsigned char>(c)]; }
-
-constexpr int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-// The byte that the escape at `text[at]` stands for.
-std::optional<char> unescape(std::string_view text, std::size_t at) {
-  if (at + 2 >= text.size()) return std::nullopt;
-  const int high_digit = hex_value(text[at + 1]), low_digit = hex_value(text[at + 2]);
-  if (high_digit < 0 || low_digit < 0) return std::nullopt;
-  return static_cast<char>(high_digit * 16 + low_digit);
-}
 
 // Dot segments of `path`, with `\` read as `/`, into `out`.
 std::string_view resolve_dots(std::string_view path, char* out) {

@@ -3,31 +3,12 @@
 #include <algorithm>
 #include <charconv>
 
+#include "guard/text.hpp"
+
 namespace portcullis::guard {
 namespace {
 
 constexpr std::size_t value_bytes_max = 256;  // of what is looked at; longer ones name nothing of ours
-
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-void decode(std::string_view text, std::string& out) {
-  out.clear();
-  for (std::size_t at = 0; at < text.size() && out.size() < value_bytes_max; ++at) {
-    char c = text[at];
-    if (c == '+') {
-      c = ' ';
-    } else if (c == '%' && at + 2 < text.size() && hex_value(text[at + 1]) >= 0 && hex_value(text[at + 2]) >= 0) {
-      c = static_cast<char>(hex_value(text[at + 1]) * 16 + hex_value(text[at + 2]));
-      at += 2;
-    }
-    out.push_back(c);
-  }
-}
 
 double number(std::string_view text) {
   double value = 0;
@@ -40,10 +21,10 @@ class Reader {
   explicit Reader(QueryFacts& facts) : facts_(facts) {}
   void read(std::string_view parameter) {
     const std::size_t equals = parameter.find('=');
-    decode(parameter.substr(0, equals), name_);
+    decode_form(parameter.substr(0, equals), name_, value_bytes_max);
     const std::string_view value = equals == std::string_view::npos ? std::string_view{} : parameter.substr(equals + 1);
     if (name_ == "db") {
-      if (facts_.database_count < query_databases_max) decode(value, facts_.databases[facts_.database_count]);
+      if (facts_.database_count < query_databases_max) decode_form(value, facts_.databases[facts_.database_count], value_bytes_max);
       ++facts_.database_count;
     } else if (name_ == "session_id") {
       facts_.names_session = true;

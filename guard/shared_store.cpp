@@ -67,8 +67,6 @@ Result<std::string> read_password(const std::filesystem::path& file) {
   return text;
 }
 
-std::int64_t steady(Clock::time_point when) { return nanoseconds(when.time_since_epoch()).count(); }
-
 bool is_prefix(std::string_view text) {
   return !text.empty() && text.size() <= prefix_bytes_max && std::all_of(text.begin(), text.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -134,7 +132,7 @@ struct SharedStore::Impl {
   RedisLeases leases;
   RedisNotes notes;
   std::atomic<bool> is_up{false}, is_ending{false};
-  std::atomic<std::int64_t> away_since{steady(Clock::now())};
+  std::atomic<std::int64_t> away_since{steady_nanoseconds(Clock::now())};
   std::atomic<unsigned> replicas{1};
   std::atomic<std::size_t> waiting{0};  // calls, queued or on their way
   observe::Counter admitted, refused, refused_locally, late, not_asked, foreign, full, leased, notes_dropped, connections;
@@ -221,7 +219,7 @@ struct SharedStore::Impl {
     if (call.source == RedisCall::Source::lease) leases.failed({call.tenant, call.limits.front()});
     if (call.source == RedisCall::Source::note) {
       --notes_waiting;
-      notes.put_back({call.tenant, call.limits.front()}, steady(Clock::now()));
+      notes.put_back({call.tenant, call.limits.front()}, steady_nanoseconds(Clock::now()));
     }
   }
 
@@ -242,7 +240,7 @@ struct SharedStore::Impl {
       case RedisCall::Source::lease: {
         const RedisOrder order{call.tenant, call.limits.front()};
         if (charged) {
-          leases.granted(order, answer.taken, steady(now));
+          leases.granted(order, answer.taken, steady_nanoseconds(now));
         } else {
           leases.failed(order);
         }
@@ -258,7 +256,7 @@ struct SharedStore::Impl {
     if (answer.kind == LimitsAnswer::Kind::refused) {
       refused.add();
       // Counted from when it was asked, so never longer than Redis would.
-      refusals.remember(call.tenant, call.limits[answer.which], steady(call.sent) + answer.wait_us * 1000);
+      refusals.remember(call.tenant, call.limits[answer.which], steady_nanoseconds(call.sent) + answer.wait_us * 1000);
     }
     if (!call.asker.verdict) return;  // too late
     late_in_a_row = 0;
@@ -338,7 +336,7 @@ struct SharedStore::Impl {
     if (!is_up.load(std::memory_order_relaxed)) return;
     const auto now = Clock::now();
     if (now - up_at >= proven_time) redial_delay = redial_delay_first;
-    away_since.store(steady(now), std::memory_order_relaxed);
+    away_since.store(steady_nanoseconds(now), std::memory_order_relaxed);
     is_up.store(false, std::memory_order_release);
   }
 
@@ -408,7 +406,7 @@ struct SharedStore::Impl {
     if (options.mode == StoreMode::lease && now >= swept_at + tick) {
       swept_at = now;
       orders.clear();
-      leases.sweep(steady(now), orders);
+      leases.sweep(steady_nanoseconds(now), orders);
       enqueue_leases(orders);
     }
     if (notes_waiting == 0) send_notes(now);
@@ -417,7 +415,7 @@ struct SharedStore::Impl {
 
   void send_notes(Clock::time_point now) {
     orders.clear();
-    notes.take(steady(now), notes_at_once, orders);
+    notes.take(steady_nanoseconds(now), notes_at_once, orders);
     for (const RedisOrder& order : orders) {
       ++notes_waiting;
       waiting.fetch_add(1, std::memory_order_relaxed);

@@ -163,16 +163,6 @@ void close_unopened(AccessTable& table, int tier) {
   }
 }
 
-std::vector<NamedList> name_lists(std::span<const NetworkList> lists) {
-  std::vector<NamedList> named;
-  for (const NetworkList& list : lists) {
-    std::vector<Trie::Entry> entries;
-    for (const policy::Network& network : list.networks) entries.push_back(to_entry(network, 0));
-    named.push_back({list.name, list.factor, std::make_shared<const Trie>(std::move(entries))});
-  }
-  return named;
-}
-
 // Lists with a factor of 1 say nothing about width.
 Widening compile_widening(std::span<const NetworkList> lists) {
   Widening widening;
@@ -290,7 +280,7 @@ struct Shared {
       tenant.workers = *guard->workers;
       if (!tenant.bucket) tenant.bucket = compile_limit(bucket_of_workers(tenant.workers));
     }
-    tenant.lists = name_lists(guard->lists);
+    tenant.lists = guard->lists;
     tenant.quotas = guard->quotas;
     tenant.databases = guard->databases;
     tenant.own = compile_own(*guard, {guard->lists, guard_policy.lists}, (*tenant.modes)[index_of(RouteClass::other)]);
@@ -310,7 +300,7 @@ std::shared_ptr<const GuardSnapshot> GuardSnapshot::compile(const policy::Docume
   for (const policy::Network& network : guard_policy.trusted_proxies.networks) proxies.push_back(to_entry(network, 0));
   if (!proxies.empty()) snapshot->some_proxy_ = proxies.front().address;
   snapshot->proxies_ = Trie(std::move(proxies));
-  snapshot->lists_ = name_lists(guard_policy.lists);
+  snapshot->lists_ = guard_policy.lists;
   snapshot->widening_ = compile_widening(guard_policy.lists);
   Shared shared(guard_policy);
   snapshot->tenants_.reserve(documents.tenants.size());
@@ -381,11 +371,16 @@ bool GuardSnapshot::may_name_database(const GuardTenant& tenant, std::string_vie
                       [&](const auto& prefix) { return prefix.second != tenant.index && database.starts_with(prefix.first); });
 }
 
-std::vector<const NamedList*> GuardSnapshot::lists_with(const GuardTenant& tenant, const Address& client) const {
-  std::vector<const NamedList*> found;
+std::vector<const NetworkList*> GuardSnapshot::lists_with(const GuardTenant& tenant, const Address& client) const {
+  // IPv4 and IPv6 are apart, as in the tries: `::/0` holds no IPv4 address.
+  const auto holds_it = [&](const policy::Network& network) {
+    return is_ipv4(client) == (is_ipv4(network.address) && network.prefix >= 8 * mapped_prefix_bytes) &&
+           masked(client, network.prefix) == network.address;
+  };
+  std::vector<const NetworkList*> found;
   for (const auto* lists : {&tenant.lists, &lists_}) {
-    for (const NamedList& list : *lists) {
-      if (list.networks->find(client) != Trie::no_value) found.push_back(&list);
+    for (const NetworkList& list : *lists) {
+      if (std::any_of(list.networks.begin(), list.networks.end(), holds_it)) found.push_back(&list);
     }
   }
   return found;

@@ -80,12 +80,6 @@ using ClassTable = std::array<std::shared_ptr<const ClassRules>, route_class_cou
 using AccessTable = std::array<std::vector<std::shared_ptr<const AccessRule>>, route_class_count>;
 using ModeTable = std::array<policy::GuardMode, route_class_count>;
 
-struct NamedList {
-  std::string name;
-  double factor = 1;
-  std::shared_ptr<const Trie> networks;
-};
-
 struct GuardTenant {
   std::string name;
   std::uint32_t index = 0;  // among the snapshot's tenants
@@ -97,8 +91,8 @@ struct GuardTenant {
   std::shared_ptr<const ModeTable> modes;
   std::shared_ptr<const Widening> widening;  // the tenant's own lists; null without
   double plan_factor = 1;
-  std::optional<ClassLimit> bucket;  // of the plan, or what its workers can do
-  std::vector<NamedList> lists;      // its own
+  std::optional<ClassLimit> bucket;        // of the plan, or what its workers can do
+  std::vector<policy::NetworkList> lists;  // its own, as written
   std::vector<OwnClass> own;
   std::vector<std::string> databases;  // that may be named; a trailing `*` is a prefix; empty: any that is nobody else's
   std::vector<policy::Quota> quotas;
@@ -118,8 +112,8 @@ class GuardSnapshot {
   [[nodiscard]] bool is_trusted_proxy(const Address& peer) const { return proxies_.find(peer) != Trie::no_value; }
   // One of the proxies' networks; none where nobody is trusted.
   [[nodiscard]] std::optional<Address> some_proxy() const { return some_proxy_; }
-  // Lists that hold `client`: the tenant's, then the platform's.
-  [[nodiscard]] std::vector<const NamedList*> lists_with(const GuardTenant& tenant, const Address& client) const;
+  // Lists that hold `client`: the tenant's, then the platform's. Looks at each network: for those who ask why.
+  [[nodiscard]] std::vector<const policy::NetworkList*> lists_with(const GuardTenant& tenant, const Address& client) const;
   [[nodiscard]] std::uint32_t hops() const { return hops_; }
   // The tenant that owns `host` (normalised), or null.
   [[nodiscard]] const GuardTenant* tenant_of_host(std::string_view host) const;
@@ -159,7 +153,7 @@ class GuardSnapshot {
   std::string hash_;
   Trie proxies_;
   std::optional<Address> some_proxy_;
-  std::vector<NamedList> lists_;
+  std::vector<policy::NetworkList> lists_;
   std::uint32_t hops_ = 1;
   Widening widening_;
   std::vector<GuardTenant> tenants_;

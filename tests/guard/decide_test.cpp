@@ -24,14 +24,7 @@ struct World {
     return decide(subject);
   }
   GuardSubject subject_of(std::string_view tenant, RouteClass route_class, std::string_view client) const {
-    return {.tenant = *moment->documents().tenant_named(tenant),
-            .route_class = route_class,
-            .client = address(client),
-            .sessions = {},
-            .api_key = {},
-            .known_session = {},
-            .logins = {},
-            .ban = {}};
+    return {.tenant = *moment->documents().tenant_named(tenant), .route_class = route_class, .client = address(client)};
   }
   Outcome decide(const GuardSubject& subject) {
     return guard::decide(*moment, {.limiter = limiter, .seed = seed, .leases = leases}, subject, now, scratch);

@@ -131,14 +131,7 @@ TEST_CASE("moment: maintenance keeps out all but its list and the probes; a deni
   const SipKey seed = SipKey::random();
   DecideScratch scratch;
   const auto ask = [&](std::string_view tenant, RouteClass route_class, std::string_view client) {
-    const GuardSubject subject{.tenant = *world.snapshot->tenant_named(tenant),
-                               .route_class = route_class,
-                               .client = address(client),
-                               .sessions = {},
-                               .api_key = {},
-                               .known_session = {},
-                               .logins = {},
-                               .ban = {}};
+    const GuardSubject subject{.tenant = *world.snapshot->tenant_named(tenant), .route_class = route_class, .client = address(client)};
     return std::string(reason_name(decide(*world.moment, {.limiter = limiter, .seed = seed}, subject, 0, scratch).reason));
   };
   CHECK(ask("acme", RouteClass::other, "198.51.100.7") == "maintenance");
