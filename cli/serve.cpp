@@ -219,6 +219,9 @@ void drain(Signals& signals, net::Server& server, const net::Limits& limits, boo
 }
 
 // What must happen first when a scope ends, however it ends.
+// In one write: other threads say lines of their own meanwhile, and scripts wait for this one.
+void say_ready(Streams& streams, const std::string& what) { streams.err << "ready " + what + '\n'; }
+
 template <class Work>
 class AtEnd {
  public:
@@ -391,11 +394,10 @@ ExitCode serve(const Door& door, const ServeOptions& options, Streams& streams) 
   if (!watch) return refuse(streams, watch.error());
 
   for (const net::ListenAddress& address : (*server)->addresses())
-    streams.err << "ready " << door.name << ' ' << url_of(*tls ? "https" : "http", address) << '\n';
+    say_ready(streams, std::string(door.name) + ' ' + url_of(*tls ? "https" : "http", address));
   if (metrics_server)
-    for (const net::ListenAddress& address : metrics_server->addresses())
-      streams.err << "ready metrics " << url_of("http", address) << '\n';
-  for (const std::string& line : beside_ready) streams.err << "ready " << line << '\n';
+    for (const net::ListenAddress& address : metrics_server->addresses()) say_ready(streams, "metrics " + url_of("http", address));
+  for (const std::string& line : beside_ready) say_ready(streams, line);
   streams.err.flush();
 
   int signal = 0;
