@@ -58,7 +58,7 @@ Words words_of(const Denial& denial) {
 // `login-address`; `plan` and `pool` for what all classes share.
 std::string policy_name(const Denial& denial) {
   const KeyKind key = denial.limit.key;
-  const std::string name(key_kind_name(denial.reason == Reason::concurrency ? KeyKind::place : key));
+  std::string name(key_kind_name(denial.reason == Reason::concurrency ? KeyKind::place : key));
   if (key == KeyKind::plan || key == KeyKind::pool || key == KeyKind::pool_part || denial.class_name.empty()) return name;
   return std::string(denial.class_name).append("-").append(name);
 }

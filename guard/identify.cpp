@@ -1,6 +1,7 @@
 #include "guard/identify.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "guard/client_address.hpp"
 #include "guard/text.hpp"
@@ -23,14 +24,14 @@ Reason find_tenant(const GuardSnapshot& snapshot, std::string_view host, std::op
 }
 
 // A body of more than this is worth as many requests as it has such parts: one call may carry a thousand (threats: batches).
-constexpr std::uint64_t body_step_bytes = 64 * 1024;
+constexpr double body_step_bytes = 64 * 1024;
 
 double body_factor(RouteClass route_class, std::uint64_t content_length) {
   switch (route_class) {
     case RouteClass::rpc_legacy:
     case RouteClass::rpc_json2:
     case RouteClass::rpc_web:
-      return static_cast<double>(1 + content_length / body_step_bytes);
+      return 1 + std::floor(static_cast<double>(content_length) / body_step_bytes);
     default:
       return 1;
   }
