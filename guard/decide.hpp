@@ -40,13 +40,13 @@ struct GuardSubject {
   Address client{};
   Sessions sessions{};
   std::optional<std::uint64_t> api_key{};
-  const OwnClass* own = nullptr;               // takes the class's place
+  const OwnClass* own = nullptr;                 // takes the class's place
   std::optional<std::uint64_t> known_session{};  // one of `sessions` that is known to be logged in
-  double standing = 1;                         // how much wider the address is for those known behind it
+  double standing = 1;                           // how much wider the address is for those known behind it
   std::span<const std::uint64_t> logins{};       // keyed hashes of who wants to log in; empty: not told
-  std::uint32_t attempts = 1;                  // credentials in this one request
-  bool credentials = false;                    // Odoo checks credentials for it (guard/route_class.hpp)
-  double cost_factor = 1;                      // of the class's cost, by what is asked for
+  std::uint32_t attempts = 1;                    // credentials in this one request
+  bool credentials = false;                      // Odoo checks credentials for it (guard/route_class.hpp)
+  double cost_factor = 1;                        // of the class's cost, by what is asked for
   std::optional<BanInForce> ban{};
 };
 
